@@ -16,8 +16,8 @@ from sr4k.engines.exact_weights import as_pairs, chroma_factors
 from sr4k.engines.fuse import Launch, MapRef, PlaneRef, Term, fuse
 from sr4k.errors import EngineError
 from sr4k.models.folded_network import Array, Conv, FoldedNetwork
-from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, padded_chroma, padded_luma
-from sr4k.models.quantize import OFFSET, QuantizedNetwork
+from sr4k.models.geometry import CELL_OUT, MARGIN, padded_chroma, padded_luma
+from sr4k.models.quantize import OFFSET, QuantizedNetwork, folded_of
 
 _BORDER = 2
 """Width of the border of zeros around a map, in positions: the reach of the widest kernel."""
@@ -105,11 +105,10 @@ class _Preparation:
     def __init__(self, network: FoldedNetwork | QuantizedNetwork, output: Output, device: torch.device) -> None:
         self._output, self._device = output, device
         self._quantized = network if isinstance(network, QuantizedNetwork) else None
-        folded = network.network if isinstance(network, QuantizedNetwork) else network
-        self._convs = folded.convs
+        self._convs = folded_of(network).convs
         height, width = output.height, output.width
         self._padded = padded_luma(height, width), padded_chroma(height, width, output.colour.sampling)
-        self._cells = Grid(height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN)
+        self._cells = Grid(*output.cells)
         self.calls: list[Call] = []
         for launch in fuse(network):
             alone = launch.scale is None and launch.of_map is None

@@ -13,7 +13,7 @@ from sr4k.engines.cuda_kernels import chroma_bicubic
 from sr4k.engines.cuda_output import Layout, Output
 from sr4k.engines.fuse import MapRef, PlaneRef
 from sr4k.models.folded_network import FoldedNetwork
-from sr4k.models.quantize import QuantizedNetwork
+from sr4k.models.quantize import QuantizedNetwork, folded_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class FusedNetwork:
         self.height, self.width, self.device, self.layout = height, width, device, layout
         self._tuning = tuning or usual_tuning()
         self._is_int8 = isinstance(network, QuantizedNetwork)
-        folded = network.network if isinstance(network, QuantizedNetwork) else network
+        folded = folded_of(network)
         assert folded.colour is not None
         self.dtype = torch.uint8 if folded.colour.bits == 8 else torch.uint16
         self.macs = folded.macs(height, width)

@@ -25,17 +25,22 @@ class Output:
     colour: Colour
 
     @property
+    def cells(self) -> tuple[int, int]:
+        """Rows and columns of cells, margin included: (H/2 + 10, W/2 + 10)."""
+        return (self.height // CELL + 2 * MARGIN, self.width // CELL + 2 * MARGIN)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape: (H/2 + 10, W/2 + 10, 24) cells, whose margin is not written, or NV12 (3H, 2W)."""
         if self.layout == "cells":
-            return (self.height // CELL + 2 * MARGIN, self._columns, _CHANNELS)
+            return (*self.cells, _CHANNELS)
         return (SCALE * self.height * 3 // 2, SCALE * self.width)
 
     @property
     def quads(self) -> list[tuple[int, int, int]]:
         """Row stride, column stride and start of each group of four channels, in words of four."""
         if self.layout == "cells":
-            return [(self._columns * _CHANNELS // 4, _CHANNELS // 4, q) for q in range(_CHANNELS // 4)]
+            return [(self.cells[1] * _CHANNELS // 4, _CHANNELS // 4, q) for q in range(_CHANNELS // 4)]
         pitch = SCALE * self.width // 4
         quads = [(CELL_OUT * pitch, 1, row * pitch) for row in range(CELL_OUT)]
         quads += [(CELL * pitch, 1, (SCALE * self.height + row) * pitch) for row in range(CELL)]
@@ -53,7 +58,3 @@ class Output:
         deep = self.colour.bits > 8
         shift = P010_SHIFT if deep and self.layout == "nv12" else 0
         return {"deep": deep, "most": self.colour.peak, "shift": shift}
-
-    @property
-    def _columns(self) -> int:
-        return self.width // CELL + 2 * MARGIN

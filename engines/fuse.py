@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sr4k.errors import InternalError
 from sr4k.models.folded_network import FoldedNetwork
-from sr4k.models.quantize import QuantizedNetwork
+from sr4k.models.quantize import QuantizedNetwork, folded_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class _Recorder:
     """`sr4k.models.folded_network.Ops` on lazy values."""
 
     def __init__(self, network: FoldedNetwork | QuantizedNetwork) -> None:
-        self.network = network.network if isinstance(network, QuantizedNetwork) else network
+        self.network = folded_of(network)
         self._scales = network.input_scales if isinstance(network, QuantizedNetwork) else None
         self.launches: list[Launch] = []
 

@@ -24,7 +24,7 @@ from sr4k.models.chroma_pairs import CELLS, CHROMA, on_pairs, paired_columns
 from sr4k.models.colour import Colour
 from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, padded_chroma, padded_luma
-from sr4k.models.quantize import OFFSET, QuantizedNetwork
+from sr4k.models.quantize import OFFSET, QuantizedNetwork, folded_of
 
 
 def to_onnx(
@@ -109,7 +109,7 @@ class OnnxOps:
         self._halves: set[str] = set()  # names of float16 values
         self._cells = {"luma"} if cells else set()  # names of values that are luma as cells
         self._pairs_of = pairs_of  # columns of cells, if chroma is computed for two at once
-        self.network = network.network if isinstance(network, QuantizedNetwork) else network
+        self.network = folded_of(network)
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self._zero = self.constant(np.int8(0), "zero_point") if self._scales else ""

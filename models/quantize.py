@@ -103,6 +103,11 @@ class QuantizedNetwork:
     weight_scales: Mapping[str, Array] = field(repr=False)
 
 
+def folded_of(network: FoldedNetwork | QuantizedNetwork) -> FoldedNetwork:
+    """Return the convolutions and the structure of a network, whether it is rounded or not."""
+    return network.network if isinstance(network, QuantizedNetwork) else network
+
+
 def quantize(network: FoldedNetwork, calibration: Calibration) -> QuantizedNetwork:
     """Round a folded network to int8.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from rig.compressed import LANCZOS, Clip, Row, digest, halved, pictures
 from sr4k.bench import machine
 from sr4k.bench.report import store
+from sr4k.common.whole_file import write_whole
 
 
 class KeptRows:
@@ -38,10 +39,7 @@ class KeptRows:
 
     def keep(self, rows: Sequence[Row]) -> None:
         """Store the rows so far, whole."""
-        self._results.mkdir(parents=True, exist_ok=True)
-        written = self._results / f".{self._name}.json"
-        written.write_text(json.dumps(self._data(rows)))
-        written.replace(self._results / f"{self._name}.json")
+        write_whole(self._results / f"{self._name}.json", json.dumps(self._data(rows)).encode())
 
     def publish(self, rows: Sequence[Row], page: str) -> None:
         """Store the rows and the page, and print the page."""

@@ -11,7 +11,7 @@ from sr4k.common.given_path import name_or_path
 from sr4k.configs import Preset
 from sr4k.engines import check_engine
 from sr4k.errors import OptionError
-from sr4k.jobs.fields import preset_of_engine
+from sr4k.jobs.fields import GivenPreset, preset_of_engine
 from sr4k.jobs.keywords import weights_given
 from sr4k.jobs.model_choice import scale_of, with_model
 from sr4k.jobs.result_size import GivenSize, Scaling, result_size
@@ -76,7 +76,7 @@ class Upscaler:
         self,
         model: str | PathLike[str] | None = None,
         *,
-        preset: Preset | str | PathLike[str] = "file",
+        preset: GivenPreset = "file",
         engine: str | None = None,
         device: str | None = None,
         precision: Precision | None = None,
