@@ -19,6 +19,7 @@ from typing import Any
 
 from rig.channel import Channel, eventually
 from rig.hls import StrictReader
+from rig.processes import command_of
 from rig.publish import Publisher
 from rig.servers import NginxRtmp
 from sr4k.bench.machine import describe, in_words
@@ -79,8 +80,8 @@ class Soak:
         """Kill the processes of one channel's targets."""
         channel = random.choice(list(self._channels.values()))
         for process in channel.children():
-            with suppress(OSError):
-                if _PUSH_PROCESS in Path(f"/proc/{process}/cmdline").read_text():
+            if _PUSH_PROCESS in command_of(process):
+                with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
 
     def bounce(self) -> None:

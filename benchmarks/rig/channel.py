@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rig.fair_time import Stopwatch
+from rig.processes import below, command_of
 from rig.servers import free_port
 
 
@@ -94,12 +95,7 @@ class Channel:
 
     def children(self) -> list[int]:
         """Return the ids of all descendants of the command."""
-        found = [self.process.pid]
-        for process in found:
-            with contextlib.suppress(OSError):
-                for thread in Path(f"/proc/{process}/task").iterdir():
-                    found += map(int, (thread / "children").read_text().split())
-        return found[1:]
+        return below(self.process.pid)
 
     def child(self, module: str) -> int:
         """Return the id of the descendant that runs a module.
@@ -108,9 +104,8 @@ class Channel:
             LookupError: No descendant runs it.
         """
         for process in self.children():
-            with contextlib.suppress(OSError):
-                if module in Path(f"/proc/{process}/cmdline").read_text():
-                    return process
+            if module in command_of(process):
+                return process
         raise LookupError(module)
 
     def stop(self) -> tuple[int, float]:

@@ -17,7 +17,8 @@ import av
 import numpy as np
 import yaml
 
-from rig.ray_hosts import Host, RayHosts, commands
+from rig.processes import with_variable
+from rig.ray_hosts import Host, RayHosts
 from rig.servers import MissingServerError
 from sr4k import configs
 from sr4k.media.resume.job_folder import folder_of
@@ -129,14 +130,14 @@ class Command:
         """Kill it, or of its processes those whose command line contains a text."""
         if self.has_ended:
             return
-        found = [number for number, command in commands(f"RIG_COMMAND={self.target}") if text in command]
+        found = [number for number, command in with_variable(f"RIG_COMMAND={self.target}") if text in command]
         for process in found if text else [self._process.pid]:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
 
     def left(self) -> list[str]:
         """Return the command lines of its processes that are there."""
-        return [command for _, command in commands(f"RIG_COMMAND={self.target}")]
+        return [command for _, command in with_variable(f"RIG_COMMAND={self.target}")]
 
 
 class Scene:

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from rig.processes import with_variable
 from rig.servers import MissingServerError, free_port
 
 _MARK = "RIG_RAY_HOST"
@@ -128,11 +129,11 @@ class Host:
 
     def processes(self, text: str = "") -> list[int]:
         """Return the processes of this host whose command line contains a text, from the first."""
-        return [number for number, command in commands(self._mark) if text in command]
+        return [number for number, command in with_variable(self._mark) if text in command]
 
     def commands(self) -> list[str]:
         """Return the command lines of its processes."""
-        return [command for _, command in commands(self._mark)]
+        return [command for _, command in with_variable(self._mark)]
 
     def signal(self, number: int, text: str = "") -> int:
         """Send a signal to its processes whose command line contains a text, and return how many there were."""
@@ -144,11 +145,11 @@ class Host:
 
     def work(self) -> list[int]:
         """Return the processes that make segments on it: all that are not Ray's own."""
-        return [number for number, command in commands(self._mark) if is_work(command)]
+        return [number for number, command in with_variable(self._mark) if is_work(command)]
 
     def work_lines(self) -> list[str]:
         """Return their command lines."""
-        return [command for _, command in commands(self._mark) if is_work(command)]
+        return [command for _, command in with_variable(self._mark) if is_work(command)]
 
     def kill_work(self) -> None:
         """Kill the process that Ray has started for a segment, and none that this one has started."""
@@ -291,16 +292,6 @@ class RayHosts:
 def is_work(command: str) -> bool:
     """Whether a command line is that of a process that makes a segment, or of one that this has started."""
     return "ray::made_by" in command or "import ctypes" in command
-
-
-def commands(mark: str) -> Iterator[tuple[int, str]]:
-    """Yield number and command line of all processes, in order, in whose environment a text is."""
-    for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda each: int(each.name)):
-        with suppress(OSError):
-            if mark.encode() in (folder / "environ").read_bytes():
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if command and " Z " not in (folder / "stat").read_text():
-                    yield int(folder.name), command
 
 
 def _ip(arguments: str) -> None:

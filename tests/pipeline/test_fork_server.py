@@ -12,6 +12,7 @@ import pytest
 import toy_errands
 
 from rig.channel import eventually
+from rig.processes import is_alive
 from sr4k.pipeline import fork_server as forking
 from sr4k.pipeline.fork_server import ForkServer
 
@@ -139,9 +140,10 @@ def test_none_outlives_the_server(server: ForkServer) -> None:
     worker = server.start("sr4k-endless", signal.pause)
     eventually(lambda: worker.poll() is not None or worker.pid is not None, 60)
     pid = worker.pid
+    assert pid is not None
     server.kill()
     assert worker.wait(60) == -signal.SIGKILL
-    eventually(lambda: not runs(pid), 60)
+    eventually(lambda: not is_alive(pid), 60)
 
 
 def test_a_kill_that_comes_as_the_worker_has_just_ended_with_its_server_does_no_harm(
@@ -157,8 +159,10 @@ def test_closing_ends_those_that_still_run() -> None:
     server = ForkServer([])
     worker = server.start("sr4k-endless", signal.pause)
     eventually(lambda: worker.poll() is not None or worker.pid is not None, 60)
+    pid = worker.pid
+    assert pid is not None
     server.close()
-    eventually(lambda: not runs(worker.pid), 60)
+    eventually(lambda: not is_alive(pid), 60)
 
 
 def test_one_that_is_warm_is_used_once_or_ends() -> None:
@@ -183,10 +187,3 @@ def run_program(code: str) -> "subprocess.CompletedProcess[str]":
         timeout=120,
         check=False,
     )
-
-
-def runs(pid: int | None) -> bool:
-    try:
-        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:  # it may end at any moment
-        return False

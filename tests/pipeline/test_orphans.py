@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rig.channel import eventually
+from rig.processes import with_variable
 
 pytestmark = pytest.mark.slow
 
@@ -54,12 +55,7 @@ run(100_000, forking)
 
 def alive(mark: Path) -> set[int]:
     """Processes that were started with this mark in their environment, and their children."""
-    found = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if f"MARK={mark}".encode() in (process / "environ").read_bytes().split(b"\0"):
-                found.add(int(process.name))
-    return found
+    return {process for process, _ in with_variable(f"MARK={mark}")}
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from toy_stages import Adding, Collecting, Counting
 
 from rig.channel import eventually
 from rig.fair_time import Stopwatch
+from rig.processes import children_of, command_of
 from rig.shared_memory import left_behind, names
 from sr4k.pipeline import (
     GraphSpec,
@@ -50,16 +51,7 @@ def graph(
 
 def children() -> set[int]:
     """Processes whose parent is this one, the resource tracker of multiprocessing aside."""
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
-                command = (stat.parent / "cmdline").read_bytes()
-                if b"resource_tracker" not in command:
-                    found.add(int(stat.parent.name))
-        except OSError:
-            continue
-    return found
+    return {pid for pid in children_of(os.getpid()) if "resource_tracker" not in command_of(pid)}
 
 
 @pytest.fixture(autouse=True)

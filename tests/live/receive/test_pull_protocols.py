@@ -19,6 +19,7 @@ from udp_ports import is_bound
 
 from rig.channel import eventually
 from rig.fair_time import Stopwatch
+from rig.processes import children_of, command_of, is_alive
 from rig.publish import Publisher
 from rig.servers import free_port
 from sr4k.live.receive.link import Ended
@@ -79,9 +80,7 @@ def test_srt_comes_through_ffmpeg_and_its_command_line_holds_no_secret(secret: s
             children = children_of(pulled.puller._child.pid)
             assert len(children) == 1
             for child in (children[0], pulled.puller._child.pid):
-                told = Path(f"/proc/{child}/cmdline").read_bytes()
-                assert secret.encode() not in told
-                assert written.encode() not in told
+                assert not [each for each in (secret, written) if each in command_of(child)]
         assert gone_within(children[0], 2)
     assert pulled.size == (160, 90)
     assert pulled.sound
@@ -180,17 +179,10 @@ def headed_first(clip: Path) -> Path:
     return copy
 
 
-def children_of(process: int) -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
-
-
 def gone_within(process: int, seconds: float) -> bool:
     watch = Stopwatch()
     while watch.fair < seconds:
-        try:
-            if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except OSError:
+        if not is_alive(process):
             return True
         time.sleep(0.05)
     return False

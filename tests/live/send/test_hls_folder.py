@@ -14,6 +14,7 @@ import pytest
 
 from rig.channel import eventually
 from rig.hls import Entry, StrictReader
+from rig.processes import children_of, command_of
 from sr4k.live.address import parse_target
 from sr4k.live.send.flv import FlvSplitter
 from sr4k.live.send.hls_folder import HlsFolder
@@ -98,7 +99,7 @@ class Folder:
     def kill(self) -> None:
         """Kill the target's process; the target starts another."""
         before = self.target.report().connects
-        (process,) = _children("sr4k.live.send.push_process")
+        (process,) = [pid for pid in children_of(os.getpid()) if "sr4k.live.send.push_process" in command_of(pid)]
         os.kill(process, signal.SIGKILL)
         eventually(lambda: self.target.report().state != "live", 10)
         assert self.target.report().connects == before
@@ -114,15 +115,6 @@ class Folder:
         self.stop()
         self.programme = Programme(size=(96, 64))
         self.target = self._started()
-
-
-def _children(module: str) -> list[int]:
-    found = []
-    for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if module in Path(f"/proc/{child}/cmdline").read_text():
-                found.append(int(child))
-    return found
 
 
 @pytest.fixture

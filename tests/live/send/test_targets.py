@@ -12,6 +12,7 @@ import av
 import pytest
 
 from rig.channel import Channel, eventually
+from rig.processes import command_of
 from rig.publish import Publisher
 from rig.recording import inspect
 from rig.servers import NginxRtmp, free_port
@@ -101,7 +102,7 @@ def test_srt_carries_the_stream(tmp_path: Path) -> None:
         Channel(PATTERN, f"{url}?passphrase={PASSPHRASE}&streamid=here%2Fa", options=CHEAP) as channel,
     ):
         _send_five_seconds(channel)
-        processes = [_command(process) for process in channel.children()]
+        processes = [command_of(process) for process in channel.children()]
         assert any("ffmpeg" in command for command in processes)
         assert not [command for command in processes if PASSPHRASE in command or "here" in command]
 
@@ -111,13 +112,6 @@ def _send_five_seconds(channel: Channel) -> None:
     eventually(lambda: {*channel.states_out()} == {"live"}, 60)
     goal = channel.value("out_frames_total") + 5 * 25
     eventually(lambda: channel.value("out_frames_total") > goal, 60)
-
-
-def _command(process: int) -> str:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_text()
-    except OSError:
-        return ""
 
 
 def test_rtsp_carries_the_stream(tmp_path: Path) -> None:

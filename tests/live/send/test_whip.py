@@ -13,6 +13,7 @@ from needed import required
 
 from rig.channel import Channel, eventually
 from rig.fair_time import Stopwatch
+from rig.processes import command_of
 from rig.publish import Publisher
 from rig.recording import inspect
 from rig.servers import NginxRtmp, free_port
@@ -109,10 +110,7 @@ def at_the_end_the_session_is_deleted_and_the_recording_is_whole(scene: Scene) -
 
 
 def no_token_is_shown(scene: Scene) -> None:
-    titles = [
-        Path(f"/proc/{process}/cmdline").read_text()
-        for process in [scene.channel.process.pid, *scene.channel.children()]
-    ]
+    titles = [command_of(process) for process in (scene.channel.process.pid, *scene.channel.children())]
     for told in (scene.channel.log, scene.channel.metrics(), str(scene.channel.states()), *titles):
         assert not [secret for secret in (TOKEN, WRONG, "another") if secret in told]
 

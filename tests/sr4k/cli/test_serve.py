@@ -12,6 +12,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from clips import video_times
 
 from rig.channel import eventually
 from rig.fair_time import Stopwatch
+from rig.processes import below, children_of, command_of, environment_of, is_alive
 from rig.servers import free_port
 from sr4k.jobs import running
 from sr4k.jobs.running import Impatient
@@ -83,10 +85,7 @@ channels:
 
     def family(self) -> set[int]:
         """Return its processes, itself included."""
-        found = [self.process.pid]
-        for pid in found:
-            found += children(pid)
-        return set(found)
+        return {self.process.pid, *below(self.process.pid)}
 
     @property
     def log(self) -> str:
@@ -98,7 +97,8 @@ def service(tmp_path: Path) -> Iterator[Service]:
     running = Service(tmp_path)
     yield running
     for pid in running.family() if running.process.poll() is None else ():
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     running.process.wait()
 
 
@@ -118,9 +118,9 @@ def test_a_service_tells_how_it_is_drains_on_sigterm_and_shows_no_key_anywhere(s
     family = service.family()
     assert len(family) >= 6  # the supervisor, and of each channel two workers; of one a puller
     for pid in family:
-        told += Path(f"/proc/{pid}/cmdline").read_text()
+        told += command_of(pid)
         if pid != service.process.pid:  # its own is what it was started with
-            told += Path(f"/proc/{pid}/environ").read_text()
+            told += environment_of(pid)
     assert service.get("/health")[0] == 200
     assert service.get("/ready")[0] == 503
     assert 'sr4k_resident_memory_bytes{channel="plays"}' in told
@@ -129,7 +129,7 @@ def test_a_service_tells_how_it_is_drains_on_sigterm_and_shows_no_key_anywhere(s
     service.process.send_signal(signal.SIGTERM)
     assert service.process.wait(60) == 0
     assert watch.fair < 5
-    eventually(lambda: not [pid for pid in family if alive(pid)], 5, "its processes have ended")
+    eventually(lambda: not [pid for pid in family if is_alive(pid)], 5, "its processes have ended")
     assert len(video_times(service.folder / "out.mkv")) > 20
 
     told += service.log
@@ -178,7 +178,7 @@ def test_sighup_reads_the_file_again_and_leaves_alone_what_it_does_not_change(se
 
     file.write_text(text.replace("pattern://160x90@25", "pattern://96x64@25").replace("  waits:", "  comes:"))
     service.process.send_signal(signal.SIGHUP)
-    service.until(lambda: "changed: plays" in service.log and not alive(untouched) and plays(service))
+    service.until(lambda: "changed: plays" in service.log and not is_alive(untouched) and plays(service))
     assert len(video_times(service.folder / "out.mkv")) > 5  # what there was is whole
     assert not [key for key in KEYS.values() if key in service.log]
     for line in service.log.splitlines():
@@ -221,23 +221,12 @@ def test_a_terminal_that_closes_ends_in_order(command: str, tmp_path: Path) -> N
 
 
 def playout_of(service: Service) -> int:
-    (playout,) = [pid for pid in service.family() if any(is_push(child) for child in children(pid))]
+    (playout,) = [pid for pid in service.family() if any(is_push(child) for child in children_of(pid))]
     return playout
 
 
-def children(pid: int) -> list[int]:
-    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def is_push(pid: int) -> bool:
-    return b"live.send.push_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return "live.send.push_process" in command_of(pid)
 
 
 def check(text: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:

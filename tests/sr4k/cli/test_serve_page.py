@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from clips import video_times, write_clip
 from queues import until
 
+from rig.processes import below, children_of, command_of, is_alive
 from sr4k.cli import page as page_module
 from sr4k.cli.cluster_options import ClusterOptions
 from sr4k.errors import OptionError
@@ -84,31 +84,19 @@ channels:
         assert status == 200, text
         return json.loads(text)
 
-    def child(self, name: bytes) -> int:
+    def child(self, name: str) -> int:
         """Process id of a process that the service has started."""
-        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        pids = [int(pid) for path in children for pid in path.read_text().split()]
-        found = []
-        for pid in pids:
-            with suppress(OSError):  # it has ended meanwhile
-                if name in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    found.append(pid)
-        (child,) = found
+        (child,) = [pid for pid in children_of(self.process.pid) if name in command_of(pid)]
         return child
 
     @property
     def page(self) -> int:
         """Process id of the page."""
-        return self.child(b"sr4k-page")
+        return self.child("sr4k-page")
 
     def family(self) -> list[int]:
         """Process ids of the service and of all below it."""
-        found = [self.process.pid]
-        for pid in found:
-            for path in Path(f"/proc/{pid}/task").glob("*/children"):
-                with suppress(OSError):
-                    found += map(int, path.read_text().split())
-        return found
+        return [self.process.pid, *below(self.process.pid)]
 
     @property
     def log(self) -> str:
@@ -153,7 +141,7 @@ def test_a_page_that_is_killed_comes_back_on_its_port_and_neither_job_nor_channe
     family = page.family()
     page.process.kill()
     page.process.wait()
-    until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
+    until(lambda: not [pid for pid in family if is_alive(pid)])
 
 
 @pytest.mark.slow(seconds=12)
@@ -162,14 +150,14 @@ def test_a_second_signal_ends_jobs_channels_and_page_at_once_even_where_they_han
     page.ask("POST", "/api/v1/jobs", {"sources": [str(clip)], "options": {"engine": "nearest", "speed": "slow"}})
     until(lambda: page.json("/api/v1/jobs/1")["progress"]["frames"] > 0)
     family = page.family()
-    for name in (b"sr4k-job", b"sr4k-page"):
+    for name in ("sr4k-job", "sr4k-page"):
         os.kill(page.child(name), signal.SIGSTOP)
     page.process.send_signal(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):
         page.process.wait(0.5)
     page.process.send_signal(signal.SIGTERM)
     assert page.process.wait(5) == 128 + signal.SIGTERM  # their patience is 8 seconds
-    until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])
+    until(lambda: not [pid for pid in family if is_alive(pid)])
 
 
 def changes_the_file(page: Page) -> None:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from rig.channel import eventually
 from rig.fair_time import Stopwatch
+from rig.processes import below, command_of, is_alive
 from rig.shared_memory import left_behind, names
 from sr4k.cli.stream_app import stream_app
 from sr4k.media.resume.job_folder import folder_of
@@ -37,36 +38,6 @@ def run(*args: object, command: str = "sr4k-stream") -> subprocess.CompletedProc
     return subprocess.run([BIN / command, *map(str, args)], capture_output=True, text=True, timeout=240, check=False)
 
 
-def family(pid: int) -> dict[int, str]:
-    """The living descendants of a process, with their command lines."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-        except OSError:
-            continue
-        if state != "Z":
-            parents[int(stat.parent.name)] = int(parent)
-    found: dict[int, str] = {}
-    for child in parents:
-        ancestor = child
-        while ancestor in parents:
-            ancestor = parents[ancestor]
-            if ancestor == pid:
-                found[child] = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-                break
-    return found
-
-
-def alive(pids: set[int]) -> set[int]:
-    found = set()
-    for pid in pids:
-        with suppress(OSError):  # it may end at any moment
-            if " Z " not in Path(f"/proc/{pid}/stat").read_text():
-                found.add(pid)
-    return found
-
-
 class Running:
     """A job of half a minute and more in the background, with three workers at work."""
 
@@ -81,13 +52,12 @@ class Running:
             env=slowed(),
         )
         eventually(self._frames_flow, 60, "the job has started")
-        self.everyone = set(family(self.process.pid))
+        self.everyone = set(below(self.process.pid))
 
     def workers(self) -> list[int]:
         """Decode, upscale and encode, in this order."""
-        found = family(self.process.pid)
         return sorted(
-            pid for pid, command in found.items() if command.strip() in ("sr4k-decode", "sr4k-upscale", "sr4k-encode")
+            pid for pid in below(self.process.pid) if command_of(pid) in ("sr4k-decode", "sr4k-upscale", "sr4k-encode")
         )
 
     def end(self) -> tuple[int, str, str, float]:
@@ -119,7 +89,7 @@ def job(long_clip: Path, tmp_path: Path) -> Iterator[Running]:
     for pipe in (running.process.stdout, running.process.stderr):
         assert pipe is not None
         pipe.close()
-    eventually(lambda: not alive(running.everyone), 5, "no orphans")
+    eventually(lambda: not any(map(is_alive, running.everyone)), 5, "no orphans")
     assert not left_behind(shared)
 
 

@@ -3,17 +3,18 @@
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import obstore
+import psutil
 import pytest
 from clips import packet_bytes, write_clip
 from obstore.store import S3Store
 
+from rig.processes import command_of
 from rig.servers import S3Server
 from sr4k import Job, Preset, load_preset
 from sr4k.cli.job_words import as_data
@@ -90,10 +91,7 @@ def said_by_ray(cluster: Reached) -> str:
     """Return all that Ray has written about this cluster, and the titles of its processes."""
     folder = Path(cluster.environment["RAY_TMPDIR"])
     logs = [path.read_text(errors="replace") for path in folder.rglob("*") if path.suffix in (".log", ".out", ".err")]
-    titles: list[str] = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it has ended meanwhile
-            titles.append(path.read_text(errors="replace"))
+    titles = [command_of(process) for process in psutil.pids()]
     return "\n".join(logs + titles)
 
 

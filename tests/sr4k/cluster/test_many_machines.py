@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import psutil
 import pytest
 from bait import ran, set_out
 from clips import packet_bytes, video_times, write_clip
@@ -18,6 +19,7 @@ from gates import slow_while
 
 from rig.channel import eventually
 from rig.fair_time import Stopwatch
+from rig.processes import children_of, command_of, environment_of
 from sr4k import Job, Preset, load_preset
 from sr4k.cluster.cluster_summary import ClusterSummary
 from sr4k.cluster.job import ClusterJob, Reached, reached
@@ -100,20 +102,13 @@ def with_subtitles(clip: Path, target: Path) -> Path:
     return target
 
 
-def cmdlines() -> Iterator[tuple[int, str, str]]:
-    """Yield id, command line and environment of all processes of this user."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            yield int(folder.name), command, (folder / "environ").read_bytes().decode(errors="replace")
-
-
 def with_text(session: str, begin: str = "") -> list[tuple[int, str]]:
     """Return the processes of a cluster, by its folder, whose titles begin like this."""
+    found = [(process, command_of(process)) for process in psutil.pids() if process != os.getpid()]
     return [
         (process, command)
-        for process, command, environment in cmdlines()
-        if process != os.getpid() and command.startswith(begin) and session in f"{command} {environment}"
+        for process, command in found
+        if command.startswith(begin) and session in f"{command} {environment_of(process)}"
     ]
 
 
@@ -283,12 +278,7 @@ def test_a_killed_driver_costs_what_was_under_way(
     killed: list[int] = []
 
     def see(progress: Progress) -> None:
-        drivers = [
-            process
-            for process, command, _ in cmdlines()
-            if "sr4k.cluster.driver" in command
-            and f"PPid:\t{os.getpid()}\n" in Path(f"/proc/{process}/status").read_text()
-        ]
+        drivers = [process for process in children_of(os.getpid()) if "sr4k.cluster.driver" in command_of(process)]
         if not killed and progress.frames >= 25:
             killed.extend(drivers)
             for process in drivers:
@@ -393,16 +383,10 @@ def test_folders_may_have_other_paths_there(
 
 
 def test_it_listens_on_the_loopback_alone(cluster: Reached) -> None:
-    sockets = {
-        Path(link).readlink().name
-        for process, _ in with_text(cluster.environment["RAY_TMPDIR"])
-        for link in Path(f"/proc/{process}/fd").glob("*")
-        if link.is_symlink()
-    }
-    listening = []
-    for name in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
-                listening.append(fields[1].split(":")[0])
-    assert listening and all(address.endswith("0100007F") for address in listening)
+    processes = {process for process, _ in with_text(cluster.environment["RAY_TMPDIR"])}
+    listening = [
+        each.laddr.ip.removeprefix("::ffff:")
+        for each in psutil.net_connections("tcp")
+        if each.pid in processes and each.status == psutil.CONN_LISTEN
+    ]
+    assert set(listening) == {"127.0.0.1"}

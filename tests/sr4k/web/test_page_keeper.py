@@ -15,6 +15,7 @@ from queues import until
 from toy_errands import page_of_somebody_else
 from web_serving import service_of
 
+from rig.processes import children_of, command_of
 from sr4k.errors import MachineError
 from sr4k.web import page_keeper
 from sr4k.web.access import Access
@@ -53,18 +54,16 @@ def full_disk() -> None:
 
 def page() -> int | None:
     """Return the number of the page's process; ``None``: there is none now."""
-    for path in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
-        for pid in path.read_text().split():
-            with suppress(OSError):  # it has ended meanwhile
-                if b"sr4k-page" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    return int(pid)
-    return None
+    return next((pid for pid in children_of(os.getpid()) if "sr4k-page" in command_of(pid)), None)
 
 
 def is_stopped(pid: int) -> bool:
     """Whether all threads of a process are."""
-    texts = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
-    return all(text.rpartition(")")[2].split()[0] == "T" for text in texts)
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):  # the thread has ended meanwhile
+            if path.read_text().rpartition(")")[2].split()[0] != "T":
+                return False
+    return True
 
 
 def health(listening: socket.socket) -> tuple[int, bytes]:
