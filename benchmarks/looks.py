@@ -50,7 +50,8 @@ Upscale = Callable[[list[av.VideoFrame], dict[str, str]], list[Plane]]
 def main() -> None:
     """Measure all upscalers, store and print the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", default=["luma", "luma:50", "luma:100", "luma-large"])
+    models = ["luma", "luma:50", "luma:100", "luma-fast:100", "luma-large", "luma-large:100"]
+    parser.add_argument("--models", nargs="+", default=models)
     parser.add_argument("--results", type=Path, default=HERE / "results")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

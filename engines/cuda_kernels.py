@@ -36,6 +36,10 @@ def fused_convolution(
     rest,
     skip,
     skip_scale,
+    least,
+    highest,
+    cell_columns,
+    beyond,
     plane_scale,
     plane_a,
     weights_a,
@@ -68,6 +72,7 @@ def fused_convolution(
     used_a: tl.constexpr,
     has_skip: tl.constexpr,
     relu: tl.constexpr,
+    within: tl.constexpr,
     to_map: tl.constexpr,
     deep: tl.constexpr,
     most: tl.constexpr,
@@ -92,6 +97,8 @@ def fused_convolution(
         plane_a, plane_b: planes of code values; weights (parts, lanes, count) in float16, whose parts add up to the
             weight, or with ``pairs`` in int8; offsets of the ``count`` taps; strides by row and column of positions.
             ``count`` is 0 if there is none. ``used_a`` of the first taps have weights.
+        within: whether the result is kept within a range of each cell, and ``beyond`` on either side.
+        least, highest: that range (rows of cells, ``cell_columns``), float32, in code values.
         codes: whether the values of plane a minus 128 are read, and its sums begin with ``begin``.
         source_stride, source_origin, source_step: positions in a row of ``source``, its first position inside the
             border, and the number of its positions to one of ``out``, in each direction.
@@ -144,6 +151,11 @@ def fused_convolution(
         value = tl.fma(beside.to(tl.float32), tl.zeros_like(value) + skip_scale, value)
     if relu:
         value = tl.maximum(value, 0.0)
+    if within:
+        cell = y * cell_columns + x
+        lower = tl.load(least + cell, mask=inside, other=0) - beyond
+        upper = tl.load(highest + cell, mask=inside, other=0) + beyond
+        value = tl.minimum(tl.maximum(value, lower[:, None]), upper[:, None])
 
     if to_map:
         if out.dtype.element_ty == tl.int8:  # noqa: SIM108 - Triton decides a branch, not an expression, by a type

@@ -12,6 +12,7 @@ from sr4k.engines.cuda_calls import prepared_calls
 from sr4k.engines.cuda_kernels import chroma_bicubic
 from sr4k.engines.cuda_output import Layout, Output
 from sr4k.engines.fuse import MapRef, PlaneRef
+from sr4k.models.execute import range_around
 from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork, folded_of
 
@@ -76,6 +77,7 @@ class FusedNetwork:
         self.macs = folded.macs(height, width)
         self._output = Output(layout, height, width, folded.colour)
         self._calls = prepared_calls(network, self._output, device)
+        self._is_bounded = folded.beyond is not None
 
     @property
     def precision(self) -> str:
@@ -119,6 +121,8 @@ class FusedNetwork:
         deep = self.dtype != torch.uint8
         planes = tuple(plane.view(-1).view(torch.int16) if deep else plane.view(-1) for plane in (luma, chroma))
         words = out.view(-1).view(torch.int64 if deep else torch.int32)
+        signed = luma.view(torch.int16) if deep else luma
+        bounds = range_around(signed[None, None].float()) if self._is_bounded else (luma, luma)
         tuning = self._tuning
         for k, call in enumerate(self._calls):
             shared = {
@@ -140,6 +144,8 @@ class FusedNetwork:
                     "out": maps[k] if call.to_map else words,
                     "source": maps[source.source.launch] if source and isinstance(source.source, MapRef) else planes[0],
                     "skip": maps[skip.launch] if skip else planes[0],
+                    "least": bounds[0],
+                    "highest": bounds[1],
                     "plane_a": plane_a,
                     "plane_b": plane_b,
                     **shared,

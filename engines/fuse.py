@@ -44,12 +44,14 @@ class Launch:
         skip: map that is added.
         relu: whether the sum is rectified.
         scale: of the map that is written; ``None`` if sub-pixels of the output are written.
+        beyond: how far sub-pixels may go beyond the range of luma around them, in code values; ``None``: no bounds.
     """
 
     terms: tuple[Term, ...]
     skip: MapRef | None = None
     relu: bool = False
     scale: float | None = None
+    beyond: float | None = None
 
     @property
     def of_map(self) -> Term | None:
@@ -112,3 +114,8 @@ class _Recorder:
             raise InternalError(f"{basis} rectifies a value that no convolution computes")
         rounding_does = self._scales is not None and basis in self.network.rectified
         return x if rounding_does else replace(x, relu=True)
+
+    def within(self, x: _Value, picture: _Value, beyond: float) -> Launch:
+        if not isinstance(x, Launch) or picture != PlaneRef(0):
+            raise InternalError("no kernel bounds this value")
+        return replace(x, beyond=beyond)

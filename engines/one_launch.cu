@@ -13,7 +13,8 @@ typedef unsigned int uint32_t;
 #endif
 
 // one_launch.py defines these: BODY convolutions between head and tail; TW columns and TH rows of a tile, in cells of 2x2
-// pixels; WARPS of a block, and BLOCKS that share a multiprocessor; chroma samples to a cell's side, STEP; NV12 or cells.
+// pixels; WARPS of a block, and BLOCKS that share a multiprocessor; chroma samples to a cell's side, STEP; NV12 or cells;
+// WITHIN whether luma is kept within a range that is given for each cell, and BEYOND levels on either side.
 #ifndef BODY
 #define BODY 4
 #define TW 60
@@ -22,6 +23,7 @@ typedef unsigned int uint32_t;
 #define BLOCKS 2
 #define STEP 1
 #define NV12 1
+#define WITHIN 0
 #endif
 #define HALO (BODY + 1)                   // cells around a tile that the network sees
 #define MARGIN 5                          // cells around the picture for which the planes are padded
@@ -144,9 +146,13 @@ DEV uint32_t word(uint32_t a, uint32_t b, uint32_t c, uint32_t d) { return a | b
 
 // luma: the padded plane (H + 21, W + 21), uint8. chroma: (2, H/2 + 12, W/2 + 12), or with STEP 2 (2, H + 21, W + 21).
 // out: NV12, 3H rows of 2W bytes, or cells (H/2 + 10, W/2 + 10, 24), whose margin is not written; as words.
-// cell_rows, cell_columns: H/2 and W/2. The grid is (columns / TW, rows / TH) tiles, rounded up.
+// least, most: the range of each cell, (H/2 + 10, W/2 + 10). cell_rows, cell_columns: H/2 and W/2. The grid is
+// (columns / TW, rows / TH) tiles, rounded up.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS)
 one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma, uint32_t* __restrict__ out,
+#if WITHIN
+           const float* __restrict__ least, const float* __restrict__ most,
+#endif
            const uint4* __restrict__ head, const uint4* __restrict__ body, const uint4* __restrict__ tail,
            const uint4* __restrict__ cubic, const int* __restrict__ starts, const float* __restrict__ factors,
            const int* __restrict__ chroma_taps, int cell_rows, int cell_columns) {
@@ -263,12 +269,20 @@ one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma,
             for (int half = 0; half < 2; half++) {
                 int q = q0 + g + 8 * half, r = q / P, x = q % P, row = top + r, column = left + x;
                 float v[4];
+#if WITHIN
+                int cell = (min(row, cell_rows - 1) + MARGIN) * grid_columns + min(column, cell_columns - 1) + MARGIN;
+                float low_bound = __ldg(least + cell) - BEYOND + 0.5f, high_bound = __ldg(most + cell) + BEYOND + 0.5f;
+#endif
 #pragma unroll
                 for (int n = 0; n < 4; n++) {
                     int j = n >> 1, e = 2 * half + (n & 1);
                     float cubic = (float)(128 * high[j][e] + low[j][e] + 128 * 16384) * (1.0f / 16384);
                     float detail = scaled(c[j][e], high_factor[n], low_factor[n], rest[n]);
-                    v[n] = rounded(__fadd_rd(detail, cubic), 0.f, 255.f);
+                    float value = __fadd_rd(detail, cubic);
+#if WITHIN
+                    value = fminf(fmaxf(value, low_bound), high_bound);
+#endif
+                    v[n] = rounded(value, 0.f, 255.f);
                 }
                 if (r < TH && x < TW && row < cell_rows && column < cell_columns) {
 #if NV12

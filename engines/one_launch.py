@@ -13,6 +13,7 @@ from sr4k.engines.cuda_output import Layout, Output
 from sr4k.engines.one_launch_weights import NAMES, convs_of, pack
 from sr4k.engines.torch_stream import capability_of, stream_of
 from sr4k.errors import EngineError
+from sr4k.models.execute import range_around
 from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import CELL
 from sr4k.models.quantize import QuantizedNetwork
@@ -65,11 +66,12 @@ def source() -> str:
     return files("sr4k.engines").joinpath("one_launch.cu").read_text()
 
 
-def options(plan: Plan, convs: int, layout: Layout, sampling: str) -> list[str]:
+def options(plan: Plan, convs: int, layout: Layout, sampling: str, beyond: float | None = None) -> list[str]:
     """Return the compiler's options for one form of the kernel."""
-    values = {
+    values: dict[str, int | str] = {
         "BODY": convs, "TH": plan.rows, "TW": plan.columns, "WARPS": plan.warps, "BLOCKS": plan.blocks,
         "STEP": 2 if sampling == "444" else 1, "NV12": int(layout == "nv12"),
+        "WITHIN": int(beyond is not None), "BEYOND": f"{beyond or 0.0}f",
     }  # fmt: skip
     return [f"-D{name}={value}" for name, value in values.items()]
 
@@ -111,7 +113,7 @@ class OneLaunch:
         from sr4k.engines import nvrtc  # here, as it needs a library that the layered kernels do without
 
         plan = plan or plan_for(convs, *nvrtc.shared_memory(device.index or 0))
-        flags = options(plan, convs, layout, colour.sampling)
+        flags = options(plan, convs, layout, colour.sampling, network.network.beyond)
         cubin = nvrtc.compiled(source(), capability_of(device), flags)
         shared = plan.shared_bytes(convs)
         self.kernel = nvrtc.Kernel(cubin, "one_launch", threads=32 * plan.warps, shared=shared)
@@ -119,7 +121,8 @@ class OneLaunch:
         rows, columns = height // CELL, width // CELL
         grid = (-(-columns // plan.columns), -(-rows // plan.rows))
         weights = [tensor.data_ptr() for tensor in self._weights]
-        self._launch = nvrtc.Launch(self.kernel, grid, 3, weights, (rows, columns))
+        self._is_bounded = network.network.beyond is not None
+        self._launch = nvrtc.Launch(self.kernel, grid, 5 if self._is_bounded else 3, weights, (rows, columns))
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -132,7 +135,9 @@ class OneLaunch:
 
     def run(self, luma: Tensor, chroma: Tensor, out: Tensor, maps: Sequence[Tensor] = ()) -> None:  # noqa: ARG002
         """Enqueue one frame on the current stream; see `FusedNetwork.run`."""
-        self._launch((luma.data_ptr(), chroma.data_ptr(), out.data_ptr()), stream_of(self.device))
+        bounds = range_around(luma[None, None].float()) if self._is_bounded else ()
+        given = (luma, chroma, out, *bounds)
+        self._launch([tensor.data_ptr() for tensor in given], stream_of(self.device))
 
 
 def best_network(

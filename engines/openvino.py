@@ -37,7 +37,7 @@ class OpenVinoEngine(Engine):
         self._threads = threads_of(self.spec) if device == CPU else 1
         self._device = str(property_of(core, device, "FULL_DEVICE_NAME") or device)
         self._model = model  # see `sr4k.engines.openvino_fork`
-        self._cells, self._planes = made.cells, made.planes
+        self._cells, self._ranged, self._planes = made.cells, made.ranged, made.planes
         self._idle = deque(model.create_infer_request() for _ in range(self.in_flight))
         self._running: deque[ov.InferRequest] = deque()
 
@@ -50,7 +50,7 @@ class OpenVinoEngine(Engine):
 
     def submit_impl(self, planes: Sequence[Plane]) -> None:
         request = self._idle.popleft()
-        give(request, planes, cells=self._cells)
+        give(request, planes, cells=self._cells, ranged=self._ranged)
         request.start_async()
         self._running.append(request)
 

@@ -12,7 +12,7 @@ from sr4k.engines.openvino_fork import remember
 from sr4k.engines.openvino_library import ov
 from sr4k.errors import OptionError
 from sr4k.models.architecture import Precision
-from sr4k.models.cell_input import reads_cells, write_cells
+from sr4k.models.cell_input import reads_cells, write_cells, write_range
 from sr4k.models.chroma_pairs import makes_pairs
 from sr4k.models.export import to_onnx
 from sr4k.models.foreign.store import Foreign
@@ -39,6 +39,7 @@ class Plan:
         macs: multiply-accumulates per frame.
         key: bytes that differ for different networks.
         cells: whether it reads luma as cells (`sr4k.models.cell_input`).
+        ranged: whether it reads the range of luma around each cell, too.
         planes: whether it makes planes, as networks that users bring do, instead of cells.
     """
 
@@ -48,6 +49,7 @@ class Plan:
     macs: int
     key: bytes
     cells: bool = False
+    ranged: bool = False
     planes: bool = False
 
 
@@ -86,12 +88,21 @@ def plan(core: "ov.Core", device: str, spec: EngineSpec) -> Plan:
     network = model.folded(spec.colour) if quantized is None else quantized.network
     cells = device == CPU and reads_cells(network)
     pairs = device == CPU and makes_pairs(network)
-    whole = quantized or network
-    graph = to_onnx(whole, spec.height, spec.width, rounded=spec.rounded, cells=cells, apart=True, pairs=pairs)
+    ranged = device == CPU and network.yuv and network.beyond is not None
+    graph = to_onnx(
+        quantized or network,
+        spec.height,
+        spec.width,
+        rounded=spec.rounded,
+        cells=cells,
+        apart=True,
+        pairs=pairs,
+        ranged=ranged,
+    )
     config = _cpu_config(spec) if device == CPU else _config(core, device, spec, is_exact=is_deep)
     made = graph.SerializeToString()
     precision = "int8" if is_int8 else _float_of(config)
-    return Plan(made, config, precision, network.macs(spec.height, spec.width), made, cells)
+    return Plan(made, config, precision, network.macs(spec.height, spec.width), made, cells, ranged)
 
 
 def compiled(core: "ov.Core", device: str, made: Plan) -> "ov.CompiledModel":
@@ -107,9 +118,11 @@ def compiled(core: "ov.Core", device: str, made: Plan) -> "ov.CompiledModel":
     return model
 
 
-def give(request: "ov.InferRequest", planes: Sequence[Plane], *, cells: bool) -> None:
+def give(request: "ov.InferRequest", planes: Sequence[Plane], *, cells: bool, ranged: bool) -> None:
     """Set the inputs of a network, without a copy except of luma as cells. The planes must last until it is done."""
     first = 0
+    if ranged:
+        write_range(planes[0], *(request.get_input_tensor(len(planes) + k).data[0, 0] for k in range(2)))
     if cells:
         write_cells(planes[0], request.get_input_tensor(0).data[0])
         first = 1

@@ -195,7 +195,7 @@ def _timed(core: "ov.Core", device: str, made: Plan, inputs: Sequence[Plane]) ->
         RuntimeError: the device does not take the network, or fails.
     """
     request = compiled(core, device, made).create_infer_request()
-    give(request, inputs, cells=made.cells)
+    give(request, inputs, cells=made.cells, ranged=made.ranged)
     request.infer()  # the first one allocates memory
     times = list(_times(request))
     return joined(result_of(request, planes=made.planes)), min(times)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sr4k.models.folded_network import Conv, FoldedNetwork, Structure
-from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE
+from sr4k.models.geometry import AROUND, AROUND_PADS, CELL, CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE
 from sr4k.models.quantize import OFFSET, QuantizedNetwork
 
 Observer = Callable[[str, Tensor], None]
@@ -53,6 +53,27 @@ class TorchOps:
 
     def relu(self, x: Tensor, basis: str) -> Tensor:  # noqa: ARG002
         return F.relu(x)
+
+    def within(self, x: Tensor, picture: Tensor, beyond: float) -> Tensor:
+        least, highest = range_around(picture)
+        if picture.shape[1] > 1:
+            least, highest = (bound.repeat_interleave(CELL_OUT**2, 1) for bound in (least, highest))
+        return torch.minimum(torch.maximum(x, least - beyond), highest + beyond)
+
+
+def range_around(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the least and the highest of the samples around each cell, both (N, channels, rows, columns).
+
+    Args:
+        picture: (N, channels, ...), padded as `sr4k.models.geometry` defines, in float.
+    """
+    around = F.pad(picture, AROUND_PADS * 2, mode="replicate")
+
+    def highest(x: Tensor) -> Tensor:
+        rows = F.max_pool2d(x, (AROUND, 1), stride=(CELL, 1))
+        return F.max_pool2d(rows, (1, AROUND), stride=(1, CELL))
+
+    return -highest(-around), highest(around)
 
 
 class Bfloat16Ops(TorchOps):

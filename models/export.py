@@ -23,7 +23,7 @@ from sr4k.models.cell_input import cells_shape, on_cells
 from sr4k.models.chroma_pairs import CELLS, CHROMA, on_pairs, paired_columns
 from sr4k.models.colour import Colour
 from sr4k.models.folded_network import FoldedNetwork
-from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, padded_chroma, padded_luma
+from sr4k.models.geometry import AROUND, AROUND_PADS, CELL, CELL_OUT, MARGIN, padded_chroma, padded_luma
 from sr4k.models.quantize import OFFSET, QuantizedNetwork, folded_of
 
 
@@ -38,6 +38,7 @@ def to_onnx(
     cells: bool = False,
     apart: bool = False,
     pairs: bool = False,
+    ranged: bool = False,
 ) -> onnx.ModelProto:
     """Return the graph for pictures of ``height`` x ``width`` pixels, both even.
 
@@ -49,9 +50,11 @@ def to_onnx(
         apart: whether sub-pixels of luma and chroma are two outputs, of 16 and 8 channels.
         pairs: with ``apart``, whether chroma is computed for two cells at once, where
             `sr4k.models.chroma_pairs.makes_pairs`. It may then have one more column than luma, which means nothing.
+        ranged: for YUV, whether the range of luma around each cell comes as two more inputs, ``least`` and ``highest``,
+            (1, 1, H/2 + 10, W/2 + 10), instead of being computed. Of a network that is kept within it.
     """
     rows, columns = height // CELL + 2 * MARGIN, width // CELL + 2 * MARGIN
-    ops = OnnxOps(network, half=half, cells=cells, pairs_of=columns if pairs else None)
+    ops = OnnxOps(network, half=half, cells=cells, pairs_of=columns if pairs else None, ranged=ranged)
     net = ops.network
     luma = padded_luma(height, width)
     if net.colour is not None:
@@ -59,6 +62,8 @@ def to_onnx(
         inputs = {"luma": first, "chroma": [1, 2, *padded_chroma(height, width, net.colour.sampling)]}
         kind = made = _kind(net.colour)
         outputs = list(net.structure(ops, tuple(map(ops.as_float, inputs))))
+        if ranged:
+            inputs |= {name: [1, 1, rows, columns] for name in (LEAST, HIGHEST)}
     else:
         inputs = {"rgb": [1, 3, *luma]}
         kind, made = TensorProto.FLOAT, TensorProto.UINT8 if rounded else TensorProto.FLOAT
@@ -93,6 +98,10 @@ def to_onnx(
     return model
 
 
+LEAST, HIGHEST = "least", "highest"
+"""Names of the inputs with the range of luma around each cell."""
+
+
 class OnnxOps:
     """`sr4k.models.folded_network.Ops` on names of values: appends nodes and constants."""
 
@@ -103,12 +112,14 @@ class OnnxOps:
         half: bool = False,
         cells: bool = False,
         pairs_of: int | None = None,
+        ranged: bool = False,
     ) -> None:
         self._scales = network if isinstance(network, QuantizedNetwork) else None
         self._half = half
         self._halves: set[str] = set()  # names of float16 values
         self._cells = {"luma"} if cells else set()  # names of values that are luma as cells
         self._pairs_of = pairs_of  # columns of cells, if chroma is computed for two at once
+        self._ranged = ranged  # whether the range of luma around cells is given
         self.network = folded_of(network)
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
@@ -153,6 +164,16 @@ class OnnxOps:
             return x  # the next QuantizeLinear saturates at the ReLU's zero
         return self._as(x, self.node("Relu", x))
 
+    def within(self, x: str, picture: str, beyond: float) -> str:
+        if self._ranged:
+            least, highest = self.as_float(LEAST), self.as_float(HIGHEST)
+        else:
+            highest = self._highest_around(picture)
+            least = self.node("Neg", self._highest_around(self.node("Neg", picture)))
+        step = self.constant(np.float32(beyond), "beyond")
+        kept = self.node("Max", x, self.node("Sub", least, step))
+        return self.node("Min", kept, self.node("Add", highest, step))
+
     def as_float(self, x: str) -> str:
         made = self.node("Cast", x, to=TensorProto.FLOAT)
         if x in self._cells:
@@ -170,6 +191,16 @@ class OnnxOps:
         output = f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
         return output
+
+    def _highest_around(self, picture: str) -> str:
+        """Return the largest of the samples around each cell: (1, channels, rows, columns) for that many sub-pixels."""
+        before, after = AROUND_PADS
+        rows = self.node("MaxPool", picture, kernel_shape=[AROUND, 1], pads=[before, 0, after, 0], strides=[CELL, 1])
+        pooled = self.node("MaxPool", rows, kernel_shape=[1, AROUND], pads=[0, before, 0, after], strides=[1, CELL])
+        if self.network.yuv:
+            return pooled
+        colours = np.repeat(np.arange(3), CELL_OUT**2)
+        return self.node("Gather", pooled, self.constant(colours, "colours"), axis=1)
 
     def _channels_first(self, x: str) -> str:
         """Transpose cells for a convolution. Just before it this costs nothing: OpenVINO's maps are channels-last."""

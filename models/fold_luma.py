@@ -36,8 +36,10 @@ _BEFORE, _AFTER = 1, 2
 """Reach of the bicubic beyond the padding; it affects only cells of the margin, which are cropped."""
 
 
-def fold_yuv(arch: LumaShape, weights: Weights, colour: Colour) -> FoldedNetwork:
+def fold_yuv(arch: LumaShape, weights: Weights, colour: Colour, beyond: float | None = None) -> FoldedNetwork:
     """Fold the network for Y, U, V planes and Y, U, V sub-pixels.
+
+    ``beyond``: how far luma may go beyond its range in the picture nearby, in 8-bit levels; ``None``: without bounds.
 
     Raises:
         ValueError: the layers see further than the margin.
@@ -47,11 +49,15 @@ def fold_yuv(arch: LumaShape, weights: Weights, colour: Colour) -> FoldedNetwork
     convs["head"] = replace(convs["head"], quantised=True, codes=True)
     convs["bicubic.luma"] = bicubic_luma(channels=1)
     convs["bicubic.chroma"] = _bicubic_chroma(colour)
-    return FoldedNetwork(arch, structure(arch, codes=True), convs, colour, rectified=_layers(arch))
+    if beyond is not None:
+        beyond *= colour.unit
+    return FoldedNetwork(arch, structure(arch, beyond, codes=True), convs, colour, beyond, _layers(arch))
 
 
-def fold_rgb(arch: LumaShape, weights: Weights) -> FoldedNetwork:
+def fold_rgb(arch: LumaShape, weights: Weights, beyond: float | None = None) -> FoldedNetwork:
     """Fold the network for RGB and RGB sub-pixels. Luma is that of BT.601, as in training.
+
+    ``beyond``: as for `fold_yuv`, for each colour.
 
     Raises:
         ValueError: the layers see further than the margin.
@@ -60,13 +66,14 @@ def fold_rgb(arch: LumaShape, weights: Weights) -> FoldedNetwork:
     tail = convs["tail"]
     convs["tail"] = replace(tail, kernel=np.tile(tail.kernel, (3, 1, 1, 1)), bias=np.tile(tail.bias, 3))
     convs["bicubic.luma"] = bicubic_luma(channels=3)
-    return FoldedNetwork(arch, structure(arch), convs, None, rectified=_layers(arch))
+    return FoldedNetwork(arch, structure(arch, beyond), convs, None, beyond, _layers(arch))
 
 
-def structure(arch: LumaShape, *, codes: bool = False) -> Structure:
+def structure(arch: LumaShape, beyond: float | None = None, *, codes: bool = False) -> Structure:
     """Return the structure: a chain of convolutions that adds detail to a bicubic.
 
-    ``codes``: the picture is code values, and the head is quantised.
+    ``beyond``: how far the result may go beyond the range of the picture nearby, in the picture's units; ``None``: as
+    far as it will. ``codes``: the picture is code values, and the head is quantised.
     """
 
     def run(ops: Ops[T], planes: tuple[T, ...]) -> tuple[T, ...]:
@@ -76,6 +83,8 @@ def structure(arch: LumaShape, *, codes: bool = False) -> Structure:
             x = ops.relu(ops.conv(f"body.{k}", ops.quantise(f"body.{k}", x)), f"layer.{k + 1}")
         detail = ops.conv("tail", ops.quantise("tail", x))
         y = ops.add(detail, ops.conv("bicubic.luma", picture))
+        if beyond is not None:
+            y = ops.within(y, picture, beyond)
         return (y, *(ops.conv("bicubic.chroma", plane) for plane in chroma))
 
     return run

@@ -34,6 +34,12 @@ class Ops(Protocol[T]):
     def relu(self, x: T, basis: str) -> T:
         """Return max(x, 0) for channels in ``basis``."""
 
+    def within(self, x: T, picture: T, beyond: float) -> T:
+        """Return sub-pixels ``x`` kept within the range of ``picture`` around them, and ``beyond`` on either side.
+
+        The range is that of a square of samples around each cell (`sr4k.models.geometry.AROUND`).
+        """
+
 
 Structure = Callable[[Ops[Any], tuple[Any, ...]], tuple[Any, ...]]
 """Function of `Ops` and input planes that returns the outputs; their channels together are a cell's sub-pixels."""
@@ -77,14 +83,16 @@ class FoldedNetwork:
     and chroma (2, H/2 + 12, W/2 + 12), or 4:4:4 (2, H + 21, W + 21), to 16 Y, 4 U and 4 V sub-pixels per cell,
     row by row; for RGB, with ``colour`` ``None``: (3, H + 21, W + 21) to 16 R, 16 G and 16 B.
 
-    ``rectified``: bases of ReLU outputs whose zero padding never affects the picture. In int8 their 0 is stored as
-    -128, which uses all eight bits and makes the saturation of QuantizeLinear the ReLU.
+    ``beyond``: how far its luma, or each colour, may go beyond the range of the picture around it, in code values;
+    ``None``: as far as it will. ``rectified``: bases of ReLU outputs whose zero padding never affects the picture. In
+    int8 their 0 is stored as -128, which uses all eight bits and makes the saturation of QuantizeLinear the ReLU.
     """
 
     arch: Architecture
     structure: Structure = field(repr=False)
     convs: Mapping[str, Conv]
     colour: Colour | None
+    beyond: float | None = None
     rectified: frozenset[str] = frozenset()
 
     @property

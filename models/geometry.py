@@ -30,6 +30,12 @@ PAD_BEFORE = CELL * MARGIN + 1
 PAD_AFTER = CELL * MARGIN
 """Luma pixels replicated below and to the right."""
 
+AROUND = 7 * CELL
+"""Side of the square around a cell, in input pixels, whose range of levels bounds a crisp result."""
+
+AROUND_PADS = (5, 6)
+"""Rows, or columns, by which that square reaches beyond a padded plane, at its begin and at its end: margin alone."""
+
 P010_SHIFT = 6
 """Bits by which P010 shifts its 10 to the left in 16."""
 

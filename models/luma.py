@@ -16,13 +16,16 @@ from sr4k.models.geometry import CELL
 
 
 class LumaNet(nn.Module):
-    """Module from luma (N, 1, H, W), full range 0..255, H and W even, to luma (N, 1, 2H, 2W), not clipped."""
+    """Module from luma (N, 1, H, W), full range 0..255, H and W even, to luma (N, 1, 2H, 2W), not clipped.
 
-    def __init__(self, arch: LumaShape) -> None:
+    ``beyond``: how far it may go beyond the range of the input nearby, in the input's units; ``None``: without bounds.
+    """
+
+    def __init__(self, arch: LumaShape, beyond: float | None = None) -> None:
         super().__init__()
         c = arch.features
         self.arch = arch
-        self.structure = structure(arch)
+        self.structure = structure(arch, beyond)
         self.head = nn.Conv2d(1, c, 3)
         self.body = nn.ModuleList(nn.Conv2d(c, c, 3) for _ in range(arch.convs))
         self.tail = nn.Conv2d(c, arch.shuffle**2, 3)

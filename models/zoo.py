@@ -30,6 +30,9 @@ from sr4k.models.source_quality import GRADES, nearest
 _STRONGEST = 1.36
 """Factor on the detail of a luma network without crisp weights at the largest sharpness."""
 
+HALO = 4.0
+"""How far luma may go beyond its range in the source nearby at the largest sharpness, in 8-bit levels."""
+
 LICENCE = "Apache-2.0"
 """SPDX identifier of the licence of all weights that ship."""
 
@@ -47,7 +50,8 @@ class Model:
     """A trained network, optionally with a calibration for int8 and with weights fine-tuned for int8.
 
     ``grade``: the quality of the sources that the weights are for (`sr4k.models.source_quality`). ``crisp``: whether
-    they are for a crisp look instead of the least error.
+    they are for a crisp look instead of the least error. ``beyond``: how far its luma may go beyond the range of the
+    source nearby, in 8-bit levels; ``None``: as far as it will.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Model:
     int8_weights: Weights | None = None
     grade: int = 0
     crisp: bool = False
+    beyond: float | None = None
 
     def towards(self, other: "Model", share: float) -> "Model":
         """Return the network whose weights and step sizes lie between this one's and another's, of the same cost.
@@ -91,7 +96,7 @@ class Model:
         Raises:
             OptionError: this network has no folded form.
         """
-        return _fold(self.name, self.arch, self.weights, colour)
+        return _fold(self, self.weights, colour)
 
     def quantized(self, colour: Colour | None) -> QuantizedNetwork:
         """Fold and quantise the network, for YUV planes of 8 bits, or for RGB if ``colour`` is ``None``.
@@ -105,7 +110,7 @@ class Model:
         if self.calibration is None:
             instead = option("precision", "fp32")
             raise OptionError(f"These weights of {self.name} have no int8 calibration: use {instead}.")
-        network = _fold(self.name, self.arch, self.int8_weights or self.weights, colour)
+        network = _fold(self, self.int8_weights or self.weights, colour)
         if trouble := self.calibration.trouble(network):
             raise OptionError(
                 f"The int8 calibration of {self.name} does not fit: {trouble}. Make one with sr4k quantize."
@@ -123,7 +128,8 @@ def load(name: str = DEFAULT, source: Path | None = None, quality: int = 0, shar
         quality: that of the sources to upscale, 0..51 (`sr4k.models.source_quality`): the model with the nearest grade
             is loaded.
         sharpness: 0, the least error, to `SHARPEST`, the crisp look: how much of the crisp weights is mixed in, or,
-            where there are none, how much of a third more detail.
+            where there are none, how much of a third more detail. The more, the less may luma go beyond the range of
+            the source nearby: by `HALO` at the largest sharpness, by twice as much at half of it.
 
     Raises:
         OptionError: there is no model of that name or no weights for it, or the weights don't fit or are damaged, or
@@ -141,8 +147,11 @@ def load(name: str = DEFAULT, source: Path | None = None, quality: int = 0, shar
         folder, grade = _folder(name, source), nearest(quality, grades(name, source))
         plain = _stored(name, folder, grade)
         crisp = _stored(name, folder, grade, crisp=True) if sharpness and _has_crisp(name, folder) else None
+    if not sharpness:
+        return plain
     share = sharpness / SHARPEST
-    return plain.with_detail(1 + (_STRONGEST - 1) * share) if crisp is None else plain.towards(crisp, share)
+    sharper = plain.with_detail(1 + (_STRONGEST - 1) * share) if crisp is None else plain.towards(crisp, share)
+    return replace(sharper, beyond=float(round(HALO / share)))  # whole levels, so that roundings agree
 
 
 @cache
@@ -249,9 +258,12 @@ def _between(one: Weights, other: Weights, share: float) -> Weights:
     return {key: array + np.float32(share) * (other[key] - array) for key, array in one.items()}
 
 
-def _fold(name: str, arch: Architecture, weights: Weights, colour: Colour | None) -> FoldedNetwork:
+def _fold(model: Model, weights: Weights, colour: Colour | None) -> FoldedNetwork:
+    name, arch = model.name, model.arch
     if isinstance(arch, LumaShape):
-        return fold_luma.fold_rgb(arch, weights) if colour is None else fold_luma.fold_yuv(arch, weights, colour)
+        if colour is None:
+            return fold_luma.fold_rgb(arch, weights, model.beyond)
+        return fold_luma.fold_yuv(arch, weights, colour, model.beyond)
     if not isinstance(arch, RcanShape) or arch.reduction is not None or arch.stride != CELL:
         raise OptionError(f"{name} is too heavy for video and has no folded form: use it with sr4k eval only.")
     weights = {**_mean_shifts(), **weights}

@@ -145,7 +145,7 @@ def lanczos(small: Path, large: Path) -> None:
 
 @cache  # for each of hundreds of rows
 def digest(model: str) -> str:
-    """Return a digest of the weights that ship, 12 hexadecimal digits: rows of other weights don't count.
+    """Return a digest of the weights that ship and their bounds, 12 hexadecimal digits: rows of others don't count.
 
     ``model`` is what `deployed` takes.
     """
@@ -155,6 +155,7 @@ def digest(model: str) -> str:
         path for grade in zoo.grades(name) for crisp in looks for path in zoo.files_of(folder, name, grade, crisp=crisp)
     )
     content = b"".join(path.read_bytes() for path in sorted(files) if path.exists())
+    content += repr(zoo.HALO).encode() if ":" in model else b""
     return hashlib.sha256(content).hexdigest()[:12]
 
 

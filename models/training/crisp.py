@@ -23,7 +23,7 @@ _POOL = 3000
 CLEAN = (0.0, 10.0)
 """Range of the qualities that are taken for those of uncompressed sources."""
 
-_LEVEL = np.float32(255 / 219)
+LEVEL = 255 / 219
 """One 8-bit level of limited range, in full range."""
 
 
@@ -82,5 +82,5 @@ def crisp_source(
 def _noisy(low: NDArray[np.float32], most: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Add white noise in whole levels of 8 bits; a third of the windows get none."""
     deviation = np.clip(rng.uniform(-most / 2, most, (len(low), 1, 1, 1)), 0, None)
-    noise = np.rint(rng.normal(0, 1, low.shape) * deviation / _LEVEL) * _LEVEL
+    noise = np.rint(rng.normal(0, 1, low.shape) * deviation / LEVEL) * LEVEL
     return (low + noise).astype(np.float32)

@@ -30,6 +30,7 @@ class QualityNet(nn.Module):
         knots: qualities, increasing.
         fixed: number of sets, from the first, that are not trained.
         shared: the sets share all parameters except the biases of the head.
+        beyond: see `LumaNet`.
     """
 
     qualities: Tensor
@@ -57,10 +58,18 @@ class QualityNet(nn.Module):
             ) from err
         return net
 
-    def __init__(self, arch: LumaShape, knots: Sequence[float], *, fixed: int = 0, shared: bool = False) -> None:
+    def __init__(
+        self,
+        arch: LumaShape,
+        knots: Sequence[float],
+        *,
+        fixed: int = 0,
+        shared: bool = False,
+        beyond: float | None = None,
+    ) -> None:
         super().__init__()
         self.arch = arch
-        self.sets = nn.ModuleList(LumaNet(arch) for _ in knots)
+        self.sets = nn.ModuleList(LumaNet(arch, beyond) for _ in knots)
         for part in self.plain()[:fixed]:
             part.requires_grad_(requires_grad=False)
         for part in self.plain()[1:] if shared else ():

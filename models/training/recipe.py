@@ -138,10 +138,10 @@ class Crisp(_Section):
 
     strength: Annotated[float, Field(gt=0, le=100)] = 0.5
     blur: Blur = 1.5
-    edges: Share = 0.1
-    excursions: Annotated[float, Field(ge=0, le=1e6)] = 10.0
+    edges: Share = 0.05
+    excursions: Annotated[float, Field(ge=0, le=1e6)] = 2.0
     clean: Share = 0.125
-    noise: Levels = 2.0
+    noise: Levels = 1.4
     unrest: Levels = 0.5
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from sr4k.errors import OptionError
 from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import LumaShape
-from sr4k.models.training.crisp import CLEAN, crisp_source
+from sr4k.models.training.crisp import CLEAN, LEVEL, crisp_source
 from sr4k.models.training.data import Batch
 from sr4k.models.training.int8 import tuned_for_int8
 from sr4k.models.training.patch_cache import Cache, batches_of, make_cache, of_quality, quality_of
@@ -92,7 +92,8 @@ def started(arch: LumaShape, recipe: Recipe, quality: Quality) -> QualityNet:
     Raises:
         OptionError: those weights are missing, or of another shape.
     """
-    net = QualityNet(arch, quality.knots, fixed=quality.fixed, shared=quality.shared)
+    beyond = None if quality.crisp is None else zoo.HALO * LEVEL
+    net = QualityNet(arch, quality.knots, fixed=quality.fixed, shared=quality.shared, beyond=beyond)
     if recipe.start_from is not None:
         for knot, part in zip(quality.knots, net.plain(), strict=True):
             take(part, named(recipe.start_from, recipe.model, 0 if quality.crisp is None else knot))

@@ -309,8 +309,8 @@ SourceQuality = Annotated[
 Sharpness = Annotated[
     int | None,
     typer.Option(
-        help="Crispness of the result, at no cost in time: 0 is most faithful to the source, 100 is for eyes rather "
-        "than meters. For the models whose names begin with luma. Default: 0.",
+        help="Crispness of the result, at hardly any cost in time: 0 is most faithful to the source, 100 is for eyes "
+        "rather than meters. For the models whose names begin with luma. Default: 0.",
         metavar="0-100",
         rich_help_panel=_NETWORK,
     ),

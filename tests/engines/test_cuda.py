@@ -106,10 +106,19 @@ def shuffled_nv12(cells: NDArray[Any]) -> NDArray[Any]:
 
 
 @pytest.mark.parametrize(
-    ("model", "sampling"), [("luma", "420"), ("luma", "444"), ("luma-large", "420"), ("rcan2", "420"), ("rcan2", "444")]
+    ("model", "sharpness", "sampling"),
+    [
+        ("luma", 0, "420"),
+        ("luma", 0, "444"),
+        ("luma", 100, "420"),
+        ("luma-large", 0, "420"),
+        ("luma-fast", 70, "420"),
+        ("rcan2", 0, "420"),
+        ("rcan2", 0, "444"),
+    ],
 )
-def test_in_int8_the_result_is_that_of_exact_integers(model: str, sampling: Sampling) -> None:
-    network = zoo.load(model).quantized(Colour(sampling=sampling))
+def test_in_int8_the_result_is_that_of_exact_integers(model: str, sharpness: int, sampling: Sampling) -> None:
+    network = zoo.load(model, sharpness=sharpness).quantized(Colour(sampling=sampling))
     planes = picture(int(sampling == "444"), sampling=sampling)  # where no value lies on the edge of two integers
     difference = np.abs(fused(network, planes)[INNER] - expected(network, planes))
     assert difference.max() <= 1
@@ -118,11 +127,14 @@ def test_in_int8_the_result_is_that_of_exact_integers(model: str, sampling: Samp
         assert difference[..., CELL_OUT**2 :].max() == 0, "chroma is computed in integers"
 
 
-@pytest.mark.parametrize(("model", "sampling"), [("luma", "420"), ("luma", "444"), ("rcan2", "420")])
+@pytest.mark.parametrize(
+    ("model", "sharpness", "sampling"),
+    [("luma", 0, "420"), ("luma", 0, "444"), ("luma", 100, "420"), ("rcan2", 0, "420")],
+)
 def test_pictures_of_10_bits_are_those_of_floats_but_for_two_levels_of_1023_as_cells_and_as_p010(
-    model: str, sampling: Sampling
+    model: str, sharpness: int, sampling: Sampling
 ) -> None:
-    network = zoo.load(model).folded(Colour(bits=10, sampling=sampling))
+    network = zoo.load(model, sharpness=sharpness).folded(Colour(bits=10, sampling=sampling))
     planes = deep_picture(sampling)
     cells = fused(network, planes)
     exact = expected(network, planes, 1023)

@@ -77,10 +77,11 @@ def test_rgb_is_rounded_where_that_is_asked_for(name: str) -> None:
 
 
 @pytest.mark.slow(seconds=1)
+@pytest.mark.parametrize(("model", "sharpness"), [("rcan2", 0), ("luma", 100)])
 @pytest.mark.parametrize("colour", [Colour(), Colour("bt601", True, "center"), Colour(sampling="444"), None], ids=str)
-def test_openvino_and_torch_agree(colour: Colour | None) -> None:
+def test_openvino_and_torch_agree(colour: Colour | None, model: str, sharpness: int) -> None:
     pytest.importorskip("torch")
-    spec = replace(SPEC, colour=colour)
+    spec = replace(SPEC, model=model, colour=colour, sharpness=sharpness)
     planes = planes_of(spec)
     results = {}
     for name, precision in (("torch", "fp32"), ("openvino", "fp32"), ("openvino", "int8")):

@@ -76,13 +76,20 @@ def nv12_of(cells: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @pytest.mark.usefixtures("_on_the_cpu")
 @pytest.mark.parametrize(
-    ("model", "quality", "sampling", "layout"),
-    [("luma", 0, "420", "nv12"), ("luma", 30, "444", "cells"), ("luma-fast", 0, "420", "cells")],
+    ("model", "quality", "sharpness", "sampling", "layout"),
+    [
+        ("luma", 0, 0, "420", "nv12"),
+        ("luma", 30, 0, "444", "cells"),
+        ("luma-fast", 0, 0, "420", "cells"),
+        ("luma", 20, 100, "420", "nv12"),
+        ("luma-fast", 0, 60, "444", "cells"),
+    ],
 )
 def test_it_computes_what_exact_integers_do_in_whole_and_partial_tiles(
-    model: str, quality: int, sampling: Sampling, layout: Layout
+    model: str, quality: int, sharpness: int, sampling: Sampling, layout: Layout
 ) -> None:
-    network, planes = zoo.load(model, quality=quality).quantized(Colour(sampling=sampling)), picture(sampling)
+    network = zoo.load(model, quality=quality, sharpness=sharpness).quantized(Colour(sampling=sampling))
+    planes = picture(sampling)
     engine = OneLaunch(network, *SIZE, CPU, layout=layout, plan=SMALL)
     out = torch.full(engine.output_shape, 77, dtype=torch.uint8)
     engine.run(*map(torch.from_numpy, planes), out)
@@ -173,13 +180,16 @@ def test_what_nvrtc_and_the_driver_refuse_is_an_error_of_ours(monkeypatch: pytes
 
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")
+@pytest.mark.parametrize("beyond", [None, 4.0])
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_89", "sm_90"])
-def test_it_compiles_without_spills_and_its_blocks_fit_a_multiprocessor(architecture: str, tmp_path: Path) -> None:
+def test_it_compiles_without_spills_and_its_blocks_fit_a_multiprocessor(
+    architecture: str, beyond: float | None, tmp_path: Path
+) -> None:
     memory = {"sm_80": (163 << 10, 164 << 10), "sm_89": (99 << 10, 100 << 10), "sm_90": (227 << 10, 228 << 10)}
     plan = plan_for(4, *memory[architecture])
     (tmp_path / "kernel.cu").write_text(one_launch.source())
     command = ["nvcc", f"-arch={architecture}", "-cubin", "-Xptxas", "-v", "-o", str(tmp_path / "kernel.cubin")]
-    command += [*one_launch.options(plan, 4, "nv12", "420"), str(tmp_path / "kernel.cu")]
+    command += [*one_launch.options(plan, 4, "nv12", "420", beyond), str(tmp_path / "kernel.cu")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "0 bytes spill stores, 0 bytes spill loads" in done.stderr

@@ -52,19 +52,21 @@ class TestCastLast:
         usual, other = (to_onnx(network, HEIGHT, WIDTH, cast_last=last) for last in (False, True))
         assert np.array_equal(run(usual), run(other))
 
-    @pytest.mark.slow(seconds=1)
-    def test_it_is_the_picture_of_exact_integers_but_for_ties(self, name: str) -> None:
-        executor = pytest.importorskip("sr4k.models.execute").IntegerExecutor
-        from torch import from_numpy
 
-        network = zoo.load(name).quantized(Colour())
-        luma, chroma = planes()
-        exact = executor(network)(from_numpy(luma)[None, None], from_numpy(chroma)[None]).permute(0, 2, 3, 1)
-        made = run(to_onnx(network, HEIGHT, WIDTH, cast_last=True), as_written=True)
-        inner = slice(MARGIN, -MARGIN)
-        apart = np.abs(made - exact.round().clamp(0, 255).numpy())[:, inner, inner]
-        assert apart.max() <= 1
-        assert (apart > 0).mean() <= 0.005
+@pytest.mark.slow(seconds=1)
+@pytest.mark.parametrize(("name", "sharpness"), [("luma", 0), ("luma", 100), ("rcan2", 0)])
+def test_it_is_the_picture_of_exact_integers_but_for_ties(name: str, sharpness: int) -> None:
+    executor = pytest.importorskip("sr4k.models.execute").IntegerExecutor
+    from torch import from_numpy
+
+    network = zoo.load(name, sharpness=sharpness).quantized(Colour())
+    luma, chroma = planes()
+    exact = executor(network)(from_numpy(luma)[None, None], from_numpy(chroma)[None]).permute(0, 2, 3, 1)
+    made = run(to_onnx(network, HEIGHT, WIDTH, cast_last=True), as_written=True)
+    inner = slice(MARGIN, -MARGIN)
+    apart = np.abs(made - exact.round().clamp(0, 255).numpy())[:, inner, inner]
+    assert apart.max() <= 1
+    assert (apart > 0).mean() <= 0.005
 
 
 @pytest.mark.parametrize("name", MODELS)

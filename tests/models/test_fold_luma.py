@@ -87,18 +87,52 @@ def test_chroma_stays_where_it_sits(net: LumaNet, location: ChromaLocation, samp
 
 @pytest.mark.parametrize("bits", [8, 10])
 @pytest.mark.parametrize("full_range", [False, True], ids=["limited", "full"])
+@pytest.mark.parametrize("beyond", [None, 3.0])
 def test_luma_planes_of_any_range_and_depth_give_what_the_trained_network_gives(
-    net: LumaNet, full_range: bool, bits: int
+    net: LumaNet, beyond: float | None, full_range: bool, bits: int
 ) -> None:
     rng = np.random.default_rng(0)
     colour = Colour(full_range=full_range, bits=bits)
     full = rng.uniform(0, 255, (1, 16, 20))
     unit = 2 ** (bits - 8)
     scale, black = ((2**bits - 1) / 255, 0.0) if full_range else (219 / 255 * unit, 16.0 * unit)
-    expected = upscale(net, torch.from_numpy(full)[None])[0].numpy()
+    bounded = bounded_by(net, beyond and beyond * unit / scale)
+    expected = upscale(bounded, torch.from_numpy(full)[None])[0].numpy()
     chroma = pad(np.full((2, 8, 10), 128.0), CHROMA_PAD, CHROMA_PAD)
-    cells = run(fold_yuv(net.arch, weights_of(net), colour), pad(black + scale * full, PAD_BEFORE, PAD_AFTER), chroma)
+    folded = fold_yuv(net.arch, weights_of(net), colour, beyond)
+    cells = run(folded, pad(black + scale * full, PAD_BEFORE, PAD_AFTER), chroma)
     assert np.abs(shuffled(cells[:16], 4) - (black + scale * expected)).max() < 1e-9
+
+
+def bounded_by(net: LumaNet, beyond: float | None) -> LumaNet:
+    """Return the same network with a bound."""
+    bounded = LumaNet(net.arch, beyond).double().requires_grad_(False)
+    bounded.load_state_dict(net.state_dict())
+    return bounded
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_a_bounded_result_stays_within_the_range_of_the_picture_around_and_a_little_more(
+    net: LumaNet, colours: int
+) -> None:
+    """Of a picture with single other pixels: in the cells around each, three on each side, more is allowed."""
+    picture = np.full((colours, 32, 48), 100.0)
+    picture[:, 12, 19], picture[-1, 23, 40] = 180, 20
+    strong = {key: 8 * value if key.startswith("tail") else value for key, value in weights_of(net).items()}
+    padded = pad(picture, PAD_BEFORE, PAD_AFTER)
+    if colours == 1:
+        planes, bounded, free = (
+            [padded, np.full((2, 28, 36), 128.0)],
+            *(fold_yuv(net.arch, strong, Colour(), beyond) for beyond in (2.0, None)),
+        )
+    else:
+        planes, bounded, free = [padded], *(fold_rgb(net.arch, strong, beyond) for beyond in (2.0, None))
+    made, wild = (shuffled(run(network, *planes)[: 16 * colours], 4) for network in (bounded, free))
+    least, highest = np.full((2, *made.shape), 100.0)
+    highest[:, 4 * 3 : 4 * 10, 4 * 6 : 4 * 13] = 180  # cells of rows 3 to 9, columns 6 to 12
+    least[-1, 4 * 8 : 4 * 15, 4 * 17 : 4 * 24] = 20  # rows 8 to 14, columns 17 to 23
+    np.testing.assert_array_equal(made, np.clip(wild, least - 2, highest + 2))
+    assert (np.abs(made - wild) > 1).any()
 
 
 def test_on_rgb_the_detail_is_that_of_the_luma_and_the_same_in_every_colour(net: LumaNet) -> None:
