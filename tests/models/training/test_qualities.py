@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from skimage import data as pictures
 
 from sr4k.errors import InputError, OptionError
-from sr4k.models import zoo
+from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import LumaShape
 
 torch = pytest.importorskip("torch")
@@ -102,6 +102,21 @@ def test_a_whole_run_makes_a_model_of_each_knot(tmp_path: Path) -> None:
     ):
         train_model(more, [tmp_path], tmp_path / "run", validate=[])
     assert len(read_cache(tmp_path / "run" / "clips").shards) == 3, "refused before further clips are made"
+
+
+@pytest.mark.parametrize("look", [None, {}])
+def test_a_crisp_look_alone_is_trained_within_the_bounds_that_it_is_used_in(look: dict[str, float] | None) -> None:
+    settings = {"knots": [0, 25], "fixed": 0, "crisp": look}
+    given = {"model": "luma", "start_from": "luma", "decibels": True, "quality": settings}
+    recipe = Recipe.model_validate(given)
+    assert recipe.quality is not None
+    net = started(catalogue.ARCHITECTURES["luma"], recipe, recipe.quality)  # type: ignore[arg-type]
+    edge = torch.full((1, 1, 32, 32), 60.0)
+    edge[..., 15:] = 180
+    with torch.no_grad():
+        made = upscale(net.at(0), edge)
+    furthest = max(60 - float(made.min()), float(made.max()) - 180)
+    assert (furthest <= 4 * 255 / 219 + 1e-3) == (look is not None)
 
 
 @pytest.mark.slow
