@@ -1,3 +1,5 @@
+"""Processes of this machine, which end while one looks at them."""
+
 import os
 import subprocess
 import sys
