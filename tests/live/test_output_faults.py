@@ -119,6 +119,11 @@ def a_server_that_says_nothing_is_given_up_again_and_again(scene: Scene) -> None
 
 
 def the_recording_never_noticed(scene: Scene) -> None:
+    eventually(lambda: scene.channel.states_out()[2] == "live", 15)
+    frames = scene.channel.value("out_frames_total")
+    eventually(
+        lambda: scene.channel.value("out_frames_total") > frames + 75, 30, "3 seconds of a new part, if it has one"
+    )
     code, seconds = scene.channel.stop()
     assert code == 0
     assert seconds < 5
