@@ -8,20 +8,12 @@ import psutil
 
 def below(process: int) -> list[int]:
     """Return the ids of all living descendants of a process."""
-    try:
-        found = psutil.Process(process).children(recursive=True)
-    except psutil.Error:
-        return []
-    return [each.pid for each in found if is_alive(each.pid)]
+    return _started_by(process, recursive=True)
 
 
 def children_of(process: int) -> list[int]:
     """Return the ids of the living processes that a process has started itself."""
-    try:
-        found = psutil.Process(process).children()
-    except psutil.Error:
-        return []
-    return [each.pid for each in found if is_alive(each.pid)]
+    return _started_by(process, recursive=False)
 
 
 def is_alive(process: int) -> bool:
@@ -56,3 +48,11 @@ def with_variable(variable: str) -> Iterator[tuple[int, str]]:
     for process in sorted(psutil.pids()):
         if variable in environment_of(process).split("\0") and (command := command_of(process)):
             yield process, command
+
+
+def _started_by(process: int, *, recursive: bool) -> list[int]:
+    try:
+        found = psutil.Process(process).children(recursive=recursive)
+    except psutil.Error:
+        return []
+    return [each.pid for each in found if is_alive(each.pid)]
