@@ -28,6 +28,7 @@ from sr4k.live.send.encoder_settings import encoder_settings, hls_form
 from sr4k.live.send.flv import Tag
 from sr4k.live.send.flv_muxer import FlvMuxer
 from sr4k.live.send.live_target import LiveTarget
+from sr4k.live.send.pacing import Pacing
 from sr4k.live.send.slate import black, load_slate
 from sr4k.live.send.soundtrack import Soundtrack
 from sr4k.live.settings import PlayoutSettings
@@ -47,15 +48,6 @@ _TICK = 0.01
 
 _SOUND_AHEAD = TICKS // 10
 """Maximum lead of audio over video, in ticks; video arrives later by the network's latency."""
-
-_LEAST_STEP = TICKS // 1000
-"""Minimum distance between two pictures, in ticks: a millisecond, the resolution of FLV time stamps."""
-
-_LATE = 1.5
-"""At low frame rates, a picture may be late by this multiple of the frame interval before another replaces it."""
-
-_SLOWED = 2
-"""While late pictures catch up, repeated pictures are emitted at this multiple of the frame interval."""
 
 _KEYS_APART = 0.5
 """Minimum seconds between two key frames, however many targets request one."""
@@ -80,10 +72,6 @@ class Playout(Sink):
         self._output: _Output | None = None  # once it is open
         self._threads: list[threading.Thread] = []
         self._held: Frame | None = None  # the last picture
-        self._pts = 0  # of the last picture encoded
-        self._encoded_at = 0.0  # when it was encoded
-        self._received_pts = 0  # pts of the last picture that arrived, in time or not
-        self._received_at = 0.0  # when it arrived
         self._key_wanted = False
         self._period = round(settings.key_seconds * TICKS)
         self._slot = -1  # the last multiple of the period in which a picture was encoded
@@ -111,7 +99,7 @@ class Playout(Sink):
             stream.layout, stream.bit_rate = "stereo", s.sound_bitrate
             audio = stream
         open_encoder(video)
-        self._output = _Output(info, muxer, video, audio, slate)
+        self._output = _Output(info, muxer, video, audio, slate, Pacing(info.rate, s.hold))
         self._offer(muxer.begin())
         for target in self._targets:
             target.start()
@@ -126,9 +114,8 @@ class Playout(Sink):
 
     def consume(self, frame: Frame) -> None:
         with self._lock:
-            self._received_at, self._received_pts = time.monotonic(), frame.info.pts
-            if self._held is not None and frame.info.pts < self._pts + _LEAST_STEP:
-                self._counts.past += 1  # repeated pictures have gone past its time
+            if not self._out.pacing.receive(frame.info.pts, time.monotonic()):
+                self._counts.past += 1
                 frame.release()
                 return
             if self._held is None:
@@ -148,7 +135,7 @@ class Playout(Sink):
             if self._soundtrack is not None and self._out.audio is not None:
                 self._receive_rest()
                 self._add_sound()
-                self._soundtrack.fill(self._pts)
+                self._soundtrack.fill(self._out.pacing.pts)
                 self._encode_sound()
                 self._mux(self._out.audio.encode(None))
             self._mux(self._out.video.encode(None))
@@ -171,7 +158,7 @@ class Playout(Sink):
             repeated=counts.repeated,
             keyframes=counts.keyframes,
             past=counts.past,
-            seconds=self._pts / TICKS,
+            seconds=0.0 if output is None else output.pacing.pts / TICKS,
             silence_seconds=0.0 if track is None else track.silence / SAMPLE_RATE,
             av_offset_ms=0.0 if track is None else 1000 * track.offset,
             latency=spread(tuple(self._latencies)),
@@ -211,7 +198,7 @@ class Playout(Sink):
         picture.pict_type = PictureType.I if key else PictureType.NONE
         tag(picture, self._out.info.tags)
         self._mux(self._out.video.encode(picture))
-        self._pts, self._encoded_at = pts, now
+        self._out.pacing.encode(pts, now)
         self._counts.frames += 1
 
     def _add_sound(self) -> None:
@@ -228,7 +215,7 @@ class Playout(Sink):
         audio = self._out.audio
         if self._soundtrack is None or audio is None:
             return
-        for at, samples in self._soundtrack.blocks(self._pts + _SOUND_AHEAD):
+        for at, samples in self._soundtrack.blocks(self._out.pacing.pts + _SOUND_AHEAD):
             self._mux(audio.encode(_sound_frame(at, samples)))
 
     def _listen(self) -> None:
@@ -259,8 +246,7 @@ class Playout(Sink):
 
     def _watch(self) -> None:
         """Replace pictures and sound that fail to arrive."""
-        interval = round(TICKS / self._out.info.rate)
-        patience = max(self._settings.hold, _LATE * interval / TICKS)
+        pacing = self._out.pacing
         while not self._ended.wait(_TICK):
             if self._line.hear():
                 self._heed()
@@ -268,19 +254,13 @@ class Playout(Sink):
                 now = time.monotonic()
                 if self._held is None or self._soundtrack is None or self._ended.is_set():
                     continue
-                due = self._received_pts + round((now - self._received_at) * TICKS)
-                following = self._pts + interval
-                if now - self._received_at > patience and due >= following:
-                    # at the nominal rate, except for the first, which closes the gap
-                    self._encode_picture(self._stand_in(), following if due - following < interval else due)
-                    self._counts.repeated += 1
-                elif due < self._pts and now - self._encoded_at > _SLOWED * interval / TICKS:
-                    # pictures arrive again, but behind the repeated ones: slow these down until they have caught up
-                    self._encode_picture(self._stand_in(), following)
+                pts = pacing.stand_in(now)
+                if pts is not None:
+                    self._encode_picture(self._stand_in(), pts)
                     self._counts.repeated += 1
                 self._add_sound()
                 if self._slate is not None or now - self._sound_at > self._settings.hold:
-                    self._soundtrack.fill(self._pts)
+                    self._soundtrack.fill(pacing.pts)
                 self._encode_sound()
 
     def _heed(self) -> None:
@@ -335,6 +315,7 @@ class _Output:
     video: VideoStream
     audio: AudioStream | None
     slate: Block | None
+    pacing: Pacing
 
 
 def _sound_frame(at: int, samples: Samples) -> AudioFrame:
