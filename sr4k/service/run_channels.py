@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from sr4k.common.logs import of_channel
 from sr4k.errors import OptionError, Sr4kError
+from sr4k.live.backoff import Backoff
 from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.steering import Steering
 from sr4k.pipeline import WorkerStatus
@@ -87,6 +88,9 @@ class Service:
         self._steerings: dict[str, Steering] = {}
         self._halted: frozenset[str] = frozenset()
         self._again: frozenset[str] = frozenset()
+        self._refused: float | None = None  # while the system has no thread for a channel: when to try again
+        self._refusals = Backoff()
+        self._retries = Retries(log, event="restart", verb="starting", level=logging.ERROR)
         self.change(runners, ends)
 
     def change(self, runners: Mapping[str, Runner], ends: Mapping[str, Ends] | None = None) -> None:
@@ -153,7 +157,7 @@ class Service:
         while True:
             between()
             self._tend()
-            is_over = not lasting or self._stop_requests()
+            is_over = (not lasting and self._refused is None) or self._stop_requests()
             # One that was asked to end, and has, may be about to be replaced.
             if is_over and not any(
                 each.asked is not None or each.thread.is_alive() for each in self._channels.values()
@@ -173,11 +177,15 @@ class Service:
                 self.monitors.remove(channel.monitor)
         if any(channel.asked is not None for channel in self._channels.values()) or self._stop_requests():
             return
+        if self._refused is not None and time.monotonic() < self._refused:
+            return
+        self._refused = None
         for name, runner in self._wanted.items():
-            if name not in self._channels and name not in self._halted:
+            if name not in self._channels and name not in self._halted and self._refused is None:
                 self._begin(name, runner)
 
     def _begin(self, name: str, runner: Runner) -> None:
+        """Start a channel, unless the system has no thread for it: then it is tried again later."""
         channel = _Channel(runner, ChannelMonitor(name, self.ends(name).targets, self.ends(name).source))
         channel.thread = threading.Thread(
             target=_keep_running,
@@ -185,10 +193,18 @@ class Service:
             name=f"sr4k-{name}",
             daemon=True,
         )
+        try:
+            channel.thread.start()
+        except RuntimeError as err:  # the limit of threads and processes
+            wait = self._refusals.wait()
+            self._refused = time.monotonic() + wait
+            with of_channel(name):
+                self._retries.failed(f"no thread could be started for it ({err})", wait)
+            return
+        self._refusals = Backoff()
         self._again -= {name}
         self._channels[name] = channel
         self.monitors.append(channel.monitor)
-        channel.thread.start()
 
     def _asked(self, channel: _Channel) -> int:
         """Return how often a stop of this channel was requested; twice means at once."""

@@ -276,3 +276,28 @@ def test_a_channel_that_was_stopped_is_started_once_by_a_restart() -> None:
     until(lambda: service.rounds > later)
     assert (one.runs, one.stopped.is_set()) == (2, False)
     service.stop()
+
+
+@pytest.mark.usefixtures("_soon")
+def test_a_channel_for_which_there_is_no_thread_is_started_when_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused: list[str] = []
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "sr4k-second" and len(refused) < 3:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    first, second = ToyJob(ends=True), ToyJob()
+    service = Running(first=first, second=second)
+    until(lambda: second.runs == 1)
+    assert first.runs == 1
+    assert len(refused) == 3
+    lines = [record.getMessage() for record in caplog.records if "no thread" in record.getMessage()]
+    assert len(lines) == 3
+    assert "starting again in" in lines[0]
+    service.stop()
