@@ -8,7 +8,6 @@ import hashlib
 import json
 import math
 import os
-import pickle
 import resource
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -26,6 +25,7 @@ from sr4k.errors import EngineError, Sr4kError
 from sr4k.models.foreign.card import Card, Layout
 from sr4k.models.foreign.onnx_file import parameters, read_graph
 from sr4k.models.geometry import CELL
+from sr4k.pipeline.spawning import received
 
 Picture = NDArray[np.float32]
 """(channels, rows, columns), 0 to 1."""
@@ -68,7 +68,7 @@ still depend on it: a larger one is tried as well, and counts if it stays within
 
 def run(_name: str, pipe: BinaryIO) -> None:
     """Test a network in this process; `sr4k.pipeline.spawning` calls it."""
-    path, made, answers = pickle.load(pipe)
+    path, made, answers = received(pipe)
     with os.fdopen(answers, "wb") as answer:
         answer.write(json.dumps(_told(Path(path), None if made is None else Path(made))).encode())
 

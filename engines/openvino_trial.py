@@ -21,7 +21,7 @@ from sr4k.engines.foreign_tiles import up
 from sr4k.engines.openvino_library import ov, shared_core
 from sr4k.engines.openvino_models import CPU, Plan, compiled, give, plan, property_of, result_of
 from sr4k.models.geometry import CELL
-from sr4k.pipeline.spawning import has_interpreter, spawn
+from sr4k.pipeline.spawning import has_interpreter, received, spawn
 
 HEIGHT, WIDTH = 360, 640
 """Size of the test frame: small enough that slow CPUs compute it in a fraction of a second."""
@@ -115,7 +115,7 @@ def tried_apart(device: str, spec: EngineSpec) -> Verdict:
 
 def run(_name: str, pipe: BinaryIO) -> None:
     """Test a device in this process; `sr4k.pipeline.spawning` calls it."""
-    device, spec, answers = pickle.load(pipe)
+    device, spec, answers = received(pipe)
     verdict = tried(shared_core(), device, spec)
     with os.fdopen(answers, "wb") as answer:
         answer.write(json.dumps(asdict(verdict)).encode())

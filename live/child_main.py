@@ -20,10 +20,13 @@ def die_with_parent() -> None:
 
 def run(module: str, pipe: BinaryIO) -> None:
     """Read settings from the pipe, confine the process if asked to, and call ``module.main``."""
-    with pipe:
-        programs = pickle.load(pipe)
-        if programs is not None:
-            confine(programs)
-        settings = pickle.load(pipe)  # imports the modules of their classes
+    try:
+        with pipe:
+            programs = pickle.load(pipe)
+            if programs is not None:
+                confine(programs)
+            settings = pickle.load(pipe)  # imports the modules of their classes
+    except EOFError:  # the parent was stopped before it had sent all
+        return
     with suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone: nobody reads the result
         import_module(module).main(settings)

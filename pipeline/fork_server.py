@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 from setproctitle import setproctitle
 
-from sr4k.pipeline.spawning import spawn
+from sr4k.pipeline.spawning import received, spawn
 from sr4k.pipeline.starting import deaf, ignore_signals, packed
 
 _HEAD = struct.Struct("!QQ")
@@ -215,7 +215,7 @@ def run(_name: str, pipe: BinaryIO) -> None:
     """Fork a process for each order, and become it there."""
     ignore_signals()
     with pipe:
-        descriptor, modules = pickle.load(pipe)
+        descriptor, modules = received(pipe)
     for module in modules:
         import_module(module)
     gc.freeze()  # or collections in the forks would write to all of its pages, which copies them

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from weakref import WeakSet
 
 _LIBRARIES = "LD_LIBRARY_PATH"
@@ -27,7 +27,10 @@ _START = """
 import ctypes, gc, os, pickle, sys
 ctypes.CDLL(None).prctl(1, 9)
 pipe = os.fdopen(int(sys.argv[3]), "rb")
-parent, sys.path[:] = pickle.load(pipe)
+try:
+    parent, sys.path[:] = pickle.load(pipe)
+except EOFError:
+    sys.exit()  # that process was stopped meanwhile
 if os.getppid() == parent:
     from importlib import import_module
     import_module(sys.argv[1]).run(sys.argv[2], pipe)
@@ -109,6 +112,18 @@ def spawn(
 
 _registering = threading.Lock()
 _spawned: "WeakSet[subprocess.Popen[bytes]]" = WeakSet()
+
+
+def received(pipe: BinaryIO) -> Any:
+    """Return the object that the process which `spawn`ed this one has pickled into the pipe; exit if it never does.
+
+    Raises:
+        SystemExit: that process closed the pipe before, as it was stopped meanwhile.
+    """
+    try:
+        return pickle.load(pipe)
+    except EOFError:
+        sys.exit()
 
 
 def own_processes() -> set[int]:

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any, BinaryIO
 
 from sr4k.pipeline.channel import Memory
-from sr4k.pipeline.spawning import spawn
+from sr4k.pipeline.spawning import received, spawn
 
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 """Signals that are sent to the whole process group, of which the process that started the others decides."""
@@ -56,7 +56,7 @@ def run(_name: str, pipe: BinaryIO) -> None:
     """Call the function that comes through the pipe; what the process starts with."""
     ignore_signals()
     with pipe:
-        function, args = pickle.load(pipe)
+        function, args = received(pipe)
     function(*args)
 
 

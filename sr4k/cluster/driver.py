@@ -5,7 +5,6 @@ process is not the command's, which goes on from what the pool and the journal h
 """
 
 import os
-import pickle
 import secrets
 import sys
 from dataclasses import replace
@@ -25,6 +24,7 @@ from sr4k.media.resume.bucket_pool import pool_at
 from sr4k.media.resume.job_folder import fingerprint
 from sr4k.media.writing.encoder_threads import seen_cpus
 from sr4k.media.writing.write_errors import writing
+from sr4k.pipeline.spawning import received
 
 TOKEN = "token."
 """Beginning of the name of the file by which machines find out whether they see the pool."""
@@ -34,7 +34,7 @@ def run(name: str, pipe: BinaryIO) -> None:
     """Do what is asked; the main function of a process. ``name``: descriptors of the connection and of the log."""
     descriptor, log = map(int, name.split())
     connection = Connection(descriptor)
-    request: Request = pickle.load(pipe)
+    request: Request = received(pipe)
     os.dup2(log, 1)
     os.dup2(log, 2)  # what Ray says is not for the user
     os.environ.update(request.environment | {"RAY_USAGE_STATS_ENABLED": "0"})

@@ -218,6 +218,20 @@ def test_a_stopwatch_takes_off_what_others_have_of_the_cpus(monkeypatch: pytest.
     assert watch.slowdown == pytest.approx(4, rel=0.1)
 
 
+def test_a_stopwatch_takes_off_what_the_machine_pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    load = tmp_path / "loadavg"
+    load.write_text("0.0 0.0 0.0 1/99 1\n")
+    monkeypatch.setattr(fair_time, "_LOAD", load)
+    clock = fair_time._Clock()
+    monkeypatch.setattr(fair_time, "_clock", clock)
+    watch = Stopwatch()
+    with clock._lock:  # its thread can't look, as while nothing runs
+        time.sleep(0.8)
+    assert watch.fair == pytest.approx(watch.wall - 0.7, abs=0.1)
+    assert watch.stretched(2.0) == pytest.approx(2.0 * watch.slowdown + 0.7, abs=0.1)
+    assert Stopwatch().stretched(2.0) == pytest.approx(2.0, abs=0.2)
+
+
 @pytest.mark.parametrize(("runnable", "crowded"), [(1, 1.0), (3, 1.0), (5, 2.0), (9, 4.0)])
 def test_a_machine_with_cpus_to_spare_slows_nothing_down(runnable: int, crowded: float) -> None:
     assert crowding(f"0.1 0.2 0.3 {runnable}/314 999\n", cpus=2) == crowded

@@ -140,7 +140,7 @@ def what_went_out_is_one_unbroken_stream_of_one_size_in_step(scene: Scene) -> No
     code, seconds = scene.channel.stop()
     assert code == 0
     assert seconds < 5
-    assert_whole(scene.recording, scene.channel.watch.slowdown, (320, 180))
+    assert_whole(scene.recording, scene.channel.watch, (320, 180))
 
 
 def no_key_was_told(scene: Scene) -> None:

@@ -73,7 +73,7 @@ def what_a_viewer_gets_is_whole_and_fresh(scene: Scene) -> None:
     assert seen.sizes == ((640, 360),)
     assert (seen.backwards, seen.reordered) == (0, 0)
     assert seen.offset_worst <= 0.045
-    assert seen.latency < 0.6 * watch.slowdown
+    assert seen.latency < watch.stretched(0.6)
 
 
 def a_server_that_dies_is_connected_to_again_with_a_key_frame_that_is_fresh(scene: Scene) -> None:
@@ -89,7 +89,7 @@ def a_server_that_dies_is_connected_to_again_with_a_key_frame_that_is_fresh(scen
         sent = {line["n"]: line["at"] for line in scene.publisher.lines()}
     assert scene.connects() == before + 1
     assert first["key"]
-    assert first["at"] - sent[first["picture"]] < 2.1 * watch.slowdown, (
+    assert first["at"] - sent[first["picture"]] < watch.stretched(2.1), (
         "a second, and a group of pictures that the server keeps"
     )
 
@@ -129,7 +129,7 @@ def the_recording_never_noticed(scene: Scene) -> None:
     assert seconds < 5
     parts = sorted(scene.recording.parent.glob("*.mkv"))
     for part in parts:
-        assert_whole(part, scene.channel.watch.slowdown, (640, 360))
+        assert_whole(part, scene.channel.watch, (640, 360))
     assert len(parts) <= 2, "a new part if it was its process that was killed"
 
 

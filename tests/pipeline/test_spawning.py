@@ -1,6 +1,7 @@
 """Workers run nothing of the current folder or of the program that starts them, and find the modules of its user."""
 
 import os
+import pickle
 import subprocess
 import sys
 import zipapp
@@ -181,3 +182,17 @@ def test_a_variable_that_another_thread_removes_meanwhile_is_left_out(monkeypatc
 
     monkeypatch.setattr(os, "environ", Changing(HOME="/", SECRET="k3y"))
     assert spawning.clean_environment() == {"HOME": "/", "PYTHONSAFEPATH": "1"}
+
+
+@pytest.mark.parametrize("sent", [0, 1])
+@pytest.mark.parametrize("module", ["sr4k.pipeline.starting", "sr4k.pipeline.fork_server", "sr4k.live.child_main"])
+def test_a_process_whose_starter_is_stopped_before_it_has_sent_all_ends_in_silence(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, module: str, sent: int
+) -> None:
+    with monkeypatch.context() as patch:
+        if not sent:
+            patch.setattr(pickle, "dump", lambda *_args: None)
+        process, pipe = spawning.spawn(module, "test")
+    pipe.close()
+    assert process.wait(60) == 0
+    assert capfd.readouterr() == ("", "")

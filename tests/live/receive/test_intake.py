@@ -22,7 +22,7 @@ def test_pictures_come_in_time_and_end_with_the_source() -> None:
     assert (form.about.width, form.about.height) == (64, 48)
     times, watch = [], Stopwatch()
     for frame in intake.frames(HeapBuffers(form)):
-        assert time.monotonic() - frame.info.born < 0.5 * watch.slowdown
+        assert time.monotonic() - frame.info.born < watch.stretched(0.5)
         times.append(frame.info.pts)
         frame.release()
     intake.close()
@@ -40,7 +40,7 @@ def test_pictures_that_nobody_takes_are_let_go_the_oldest_first() -> None:
         frame.release()
     report = intake.report()
     intake.close()
-    assert max(ages) < 0.5 * watch.slowdown
+    assert max(ages) < watch.stretched(0.5)
     assert report.dropped["late"] + report.dropped["full"] > 100
     assert report.rung > 0
 

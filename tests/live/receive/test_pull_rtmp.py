@@ -34,7 +34,7 @@ def test_rtmp_gives_pictures_and_sound_in_time_and_together(nginx: NginxRtmp) ->
     read = numbers(pulled)
     assert [b - a for a, b in pairwise(read)] == [1] * 49
     late = sorted(at - sent[number] for (at, *_), number in zip(pulled.frames, read, strict=True))
-    assert late[len(late) // 2] < 0.15 * pulled.watch.slowdown
+    assert late[len(late) // 2] < pulled.watch.stretched(0.15)
     assert_sound_has_no_gaps(pulled)
     assert_in_real_time(pulled, 25)
     assert pulled.tally.bytes > 10_000
@@ -141,7 +141,7 @@ def test_hevc_by_enhanced_rtmp_from_a_server_that_sends_what_is_old_first() -> N
         sent = {line["n"]: line["at"] for line in publisher.lines()}
     assert pulled.size == (320, 180)
     late = [at - sent[number] for (at, *_), number in zip(pulled.frames, numbers(pulled), strict=True)]
-    assert max(late) < 0.5 * pulled.watch.slowdown
+    assert max(late) < pulled.watch.stretched(0.5)
 
 
 def test_key_frames_twelve_seconds_apart_are_waited_for_and_what_comes_then_is_whole_and_fresh(
@@ -155,6 +155,6 @@ def test_key_frames_twelve_seconds_apart_are_waited_for_and_what_comes_then_is_w
     assert 120 <= read[0] < 240, "the key frame after that which was missed, and not the one after that"
     assert read == list(range(read[0], read[0] + 20))
     late = [at - sent[number] for (at, *_), number in zip(pulled.frames, read, strict=True)]
-    assert max(late) < 0.5 * pulled.watch.slowdown
+    assert max(late) < pulled.watch.stretched(0.5)
     assert pulled.tally.damaged == 0
     assert_sound_has_no_gaps(pulled)

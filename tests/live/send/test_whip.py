@@ -76,7 +76,7 @@ def a_server_gets_pictures_and_sound_in_time_and_in_step_in_one_session(scene: S
     assert seen.sizes == ((320, 180),)
     assert (seen.backwards, seen.reordered, seen.unreadable) == (0, 0, 0)
     assert seen.offset_worst <= 0.045
-    assert seen.latency < 0.6 * watch.slowdown
+    assert seen.latency < watch.stretched(0.6)
 
 
 def a_wrong_token_is_told_in_one_line_and_hurts_nobody(scene: Scene) -> None:
@@ -106,7 +106,7 @@ def at_the_end_the_session_is_deleted_and_the_recording_is_whole(scene: Scene) -
     assert scene.server.asked("DELETE") == 1
     recorded = inspect(scene.recording)
     assert (recorded.backwards, recorded.sizes) == (0, ((320, 180),))
-    assert recorded.longest_gap < 0.7 * scene.channel.watch.slowdown
+    assert recorded.longest_gap < scene.channel.watch.stretched(0.7)
 
 
 def no_token_is_shown(scene: Scene) -> None:
