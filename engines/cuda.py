@@ -2,8 +2,9 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from subprocess import CalledProcessError
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ try:
     import torch
     import triton
     from torch import Tensor
+    from triton.errors import TritonError
 
     from sr4k.engines.cuda_network import FusedNetwork
     from sr4k.engines.cuda_output import Layout
@@ -150,8 +152,11 @@ def captured(work: Callable[[], None], stream: torch.cuda.Stream) -> Callable[[]
     """Run ``work`` once on a stream, then capture it as a CUDA graph, and return what replays it on the current stream.
 
     Where it can't be captured the log says why, and ``work`` itself is returned.
+
+    Raises:
+        EngineError: the kernels can't be compiled.
     """
-    with torch.cuda.stream(stream):
+    with torch.cuda.stream(stream), _compilation_errors():
         work()  # compiles the kernels, which is impossible during a capture
     stream.synchronize()
     graph = torch.cuda.CUDAGraph()
@@ -167,6 +172,20 @@ def captured(work: Callable[[], None], stream: torch.cuda.Stream) -> Callable[[]
         log.info("Without a CUDA graph: %s", err)
         return work
     return graph.replay
+
+
+@contextmanager
+def _compilation_errors() -> Iterator[None]:
+    """Turn errors of Triton's compilers into EngineError: they are no RuntimeError, as those of CUDA are."""
+    try:
+        yield
+    except TritonError as err:
+        raise EngineError(f"Triton can't compile the kernels for this GPU: {err}") from err
+    except CalledProcessError as err:  # of a C compiler, for what launches the kernels
+        raise EngineError(
+            "Triton can't compile what launches its kernels: install a C compiler and Python's headers, such as gcc "
+            "and python3-dev."
+        ) from err
 
 
 def _fused(spec: EngineSpec, layout: Layout) -> FusedNetwork | OneLaunch:

@@ -122,7 +122,7 @@ class FusedNetwork:
         planes = tuple(plane.view(-1).view(torch.int16) if deep else plane.view(-1) for plane in (luma, chroma))
         words = out.view(-1).view(torch.int64 if deep else torch.int32)
         signed = luma.view(torch.int16) if deep else luma
-        bounds = range_around(signed[None, None].float()) if self._is_bounded else (luma, luma)
+        bounds = range_around(signed[None, None].float()) if self._is_bounded else (planes[0], planes[0])
         tuning = self._tuning
         for k, call in enumerate(self._calls):
             shared = {

@@ -14,6 +14,7 @@ from torch import Tensor
 from sr4k.common.option_names import option
 from sr4k.engines.cuda import cuda_device
 from sr4k.engines.nvidia import driver
+from sr4k.engines.on_gpu import gpu_errors
 from sr4k.errors import EngineError, OptionError
 from sr4k.media.libav_errors import cause_of, libav_errors
 from sr4k.media.options import WriteSettings
@@ -79,7 +80,8 @@ class GpuEncode(Encode):
 
     def _picture(self, frame: Frame) -> VideoFrame:
         block: Tensor = frame.planes[0]  # type: ignore[assignment]
-        return self._wrapped(block.cpu().numpy(), self._form) if self._cuda is None else self._on_gpu(block)
+        with gpu_errors():
+            return self._wrapped(block.cpu().numpy(), self._form) if self._cuda is None else self._on_gpu(block)
 
     def _on_gpu(self, block: Tensor) -> VideoFrame:
         """Wrap Y and UV of one allocation as a frame. NVENC gets the address of Y alone, so UV must follow it."""

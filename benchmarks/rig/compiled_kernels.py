@@ -76,11 +76,15 @@ def _compiled(function: Any, arguments: dict[str, Any], capability: int) -> dict
 
 
 def main(model: str, wanted: list[str]) -> None:
-    """Print all but the cubins, by what is wanted: a compute capability such as ``90``, or ``90:1`` with stages."""
+    """Print all but the cubins, by what is wanted: a compute capability such as ``90``, or ``90:1`` with stages.
+
+    ``90::10`` is float16 for pictures of 10 bits.
+    """
     found = {}
     for each in wanted:
-        capability, _, stages = each.partition(":")
-        found[each] = kernels_of(model, int(capability), stages=int(stages) if stages else None)
+        capability, stages, bits = (int(number) if number else None for number in (each + "::").split(":")[:3])
+        assert capability is not None
+        found[each] = kernels_of(model, capability, "fp16" if bits else "int8", stages, bits or 8)
         for kernel in found[each]:
             del kernel["cubin"]
     json.dump(found, sys.stdout)

@@ -14,7 +14,7 @@ from torch.nn import functional
 from sr4k.configs import EnginePreset
 from sr4k.engines import EngineSpec
 from sr4k.engines.choose import GPU_ENGINES, engines_for
-from sr4k.engines.on_gpu import GpuNetwork, open_on_gpu
+from sr4k.engines.on_gpu import GpuNetwork, gpu_errors, open_on_gpu
 from sr4k.models.catalogue import ARCHITECTURES
 from sr4k.models.colour import Colour, rgb_from_yuv, yuv_from_rgb
 from sr4k.models.geometry import PAD_AFTER, PAD_BEFORE, SCALE
@@ -51,10 +51,10 @@ class TensorsOnGpu:
         """Return pictures (N, 3, 2H, 2W) of pictures (N, 3, H, W), uint8, on the same GPU.
 
         Raises:
-            EngineError: no network starts.
+            EngineError: no network starts, or the GPU fails.
         """
         height, width = batch.shape[2:]
-        with self._using, torch.no_grad():
+        with self._using, torch.no_grad(), gpu_errors():
             network = self._network(height + height % 2, width + width % 2)
             return torch.stack([_enlarged(picture, network) for picture in batch])
 

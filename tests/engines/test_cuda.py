@@ -30,6 +30,8 @@ pytestmark = pytest.mark.slow
 torch = pytest.importorskip("torch")
 triton = pytest.importorskip("triton")
 
+from triton.runtime.errors import OutOfResources  # noqa: E402
+
 from sr4k.engines.cuda import CudaOnGpu, captured  # noqa: E402
 from sr4k.engines.cuda_kernels import fused_convolution  # noqa: E402
 from sr4k.engines.cuda_network import FusedNetwork, Tuning, usual_tuning  # noqa: E402
@@ -242,9 +244,9 @@ def test_on_a_gpu_whole_pictures_in_flight_are_those_of_exact_integers(model: st
 
 @pytest.fixture(scope="module")
 def kernels() -> dict[str, list[dict[str, Any]]]:
-    """Compiled by another process, as this one may interpret: for three GPUs, and with loads in one stage."""
+    """Compiled by another process, as this one may interpret: for three GPUs, with one stage, and of 10 bits."""
     script = Path(__file__).parents[2] / "benchmarks" / "rig" / "compiled_kernels.py"
-    command = [sys.executable, script, "luma", "80", "89", "90", "90:1"]
+    command = [sys.executable, script, "luma", "80", "89", "90", "90:1", "90::10"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, list[dict[str, Any]]] = json.loads(done.stdout)
@@ -266,6 +268,13 @@ def test_it_compiles_for_tensor_cores(capability: str, kernels: dict[str, list[d
     assert ".s32.s8.s8" in body
     if not past_l1():
         assert "cp.async.ca.shared.global" in body, "loads run ahead of the products, through the L1 cache"
+
+
+def test_kernels_of_10_bits_compile_for_tensor_cores_in_float16(kernels: dict[str, list[dict[str, Any]]]) -> None:
+    *products, chroma = kernels["90::10"]
+    assert len(products) == 6
+    assert all("mma" in kernel["ptx"] and "f32.f16.f16" in kernel["ptx"] for kernel in products)
+    assert "mma" not in chroma["ptx"]
 
 
 def past_l1() -> bool:
@@ -338,6 +347,26 @@ def test_a_capture_minds_this_thread_alone(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(done) == 2  # once to compile, once to capture
     replay()
     assert capturing.replays == 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (OutOfResources(300_000, 232_448, "shared memory"), "Triton can't compile .* Required: 300000"),
+        (subprocess.CalledProcessError(1, ["gcc", "main.c"]), "install a C compiler and Python's headers"),
+    ],
+)
+def test_kernels_that_cannot_be_compiled_are_an_error_of_ours(
+    raised: Exception, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capturing = Capturing()
+    capturing.install(monkeypatch)
+
+    def work() -> None:
+        raise raised
+
+    with pytest.raises(EngineError, match=told):
+        captured(work, capturing)  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_captured_is_run_launch_by_launch(

@@ -199,6 +199,18 @@ def deep_pictures(path: Path) -> NDArray[np.uint16]:
 
 
 @needs_torch
+def test_an_error_of_the_gpu_that_shows_where_frames_are_encoded_is_one_of_ours() -> None:
+    from sr4k.stages.gpu_encode import GpuEncode
+
+    def fail() -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    frame = SimpleNamespace(planes=(SimpleNamespace(cpu=fail),))
+    with pytest.raises(EngineError, match="The GPU failed: CUDA error"):
+        GpuEncode._picture(SimpleNamespace(_cuda=None, _form="nv12", _wrapped=None), frame)  # type: ignore[arg-type]
+
+
+@needs_torch
 def test_p010_goes_to_libavs_frames_and_back_to_code_values_without_copies() -> None:
     import torch
 

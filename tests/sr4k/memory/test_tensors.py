@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sr4k import OptionError, Upscaler, load_preset
+from sr4k import EngineError, OptionError, Upscaler, load_preset
 from sr4k.engines.nvidia import driver
 
 
@@ -105,6 +105,21 @@ def test_on_a_gpu_a_picture_comes_out_close_to_that_of_host_memory(luma: Upscale
     assert made.shape == (2, 3, 2 * height, 2 * width) and made.dtype == torch.uint8
     assert np.abs(made.numpy().astype(int) - expected).max() <= 4
     gpu.close()
+
+
+def test_an_error_of_the_gpu_is_one_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("triton")
+    from sr4k.memory import tensors_on_gpu
+
+    class Failing:
+        def run(self, *_: object) -> None:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(tensors_on_gpu, "open_on_gpu", lambda *_: Failing())
+    gpu = tensors_on_gpu.TensorsOnGpu(load_preset("file").updated("engine", name="cuda").engine, kept=1)
+    with pytest.raises(EngineError, match="The GPU failed: CUDA error"):
+        gpu(torch.from_numpy(BATCH))
 
 
 def test_what_is_on_no_gpu_or_not_of_its_kind_goes_through_host_memory() -> None:
