@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from clips import MakeClip, write_clip
+from hypothesis import HealthCheck, settings
 from needed import required
 
 from rig.servers import NginxRtmp, NodeMediaServer
@@ -23,6 +24,9 @@ from sr4k.media.writing.encoder import share_cpus
 if not driver().gpus:
     os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are imported: Triton interprets them on the CPU
 
+
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and child processes inherit that
 

@@ -98,7 +98,7 @@ def test_the_tail_is_one_5x5_convolution_but_for_the_outermost_pixel(net: Rcan) 
 
 
 @pytest.mark.slow(seconds=1)
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(rng=planes, height=st.integers(1, 6), width=st.integers(1, 6))
 def test_on_rgb_the_folded_network_is_the_published_one_up_to_the_border(
     net: Rcan, rng: np.random.Generator, height: int, width: int
@@ -112,7 +112,7 @@ def test_on_rgb_the_folded_network_is_the_published_one_up_to_the_border(
 @pytest.mark.parametrize(
     "colour", [*COLOURS, Colour(sampling="444"), Colour("bt2020", True, "topleft", 10, "444")], ids=str
 )
-@settings(deadline=None, max_examples=2)
+@settings(max_examples=2)
 @given(rng=planes, height=st.integers(1, 6), width=st.integers(1, 6))
 def test_on_yuv_the_folded_network_is_conversion_network_and_conversion(
     net: Rcan, colour: Colour, rng: np.random.Generator, height: int, width: int

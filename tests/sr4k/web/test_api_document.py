@@ -45,7 +45,6 @@ def _keeps_its_promises(operation: Any) -> None:
     @given(case=operation.as_strategy())
     @settings(
         max_examples=12,
-        deadline=None,
         derandomize=True,
         database=None,
         phases=[Phase.explicit, Phase.generate],
