@@ -63,7 +63,8 @@ class GpuEncode(Encode):
             device = cuda_device()
         except EngineError as err:
             return str(err)
-        make_context_current(device)
+        with gpu_errors():
+            make_context_current(device)
         self._cuda = CudaContext(device_id=0, primary_ctx=False, current_ctx=True)  # and its default stream
         probe = CodecContext.create(self._row.name, "w")
         assert isinstance(probe, VideoCodecContext)

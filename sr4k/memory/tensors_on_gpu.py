@@ -6,21 +6,18 @@ becomes RGB again: results are close to those of host memory, and not equal to t
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from sr4k.configs import EnginePreset
 from sr4k.engines import EngineSpec
 from sr4k.engines.choose import GPU_ENGINES, engines_for
-from sr4k.engines.on_gpu import GpuNetwork, gpu_errors, open_on_gpu
+from sr4k.engines.on_gpu import gpu_errors, open_on_gpu
+from sr4k.engines.torch_stream import InTurn
 from sr4k.models.catalogue import ARCHITECTURES
-from sr4k.models.colour import Colour, rgb_from_yuv, yuv_from_rgb
-from sr4k.models.geometry import PAD_AFTER, PAD_BEFORE, SCALE
-
-_COLOUR = Colour("bt601", full_range=True, chroma_location="center", sampling="444")
-"""The luma of BT.601 is the one that the networks were trained on; centred chroma is enlarged by plain bilinear."""
+from sr4k.models.geometry import SCALE
 
 
 def takes(batch: Tensor, engine: EnginePreset) -> bool:
@@ -44,61 +41,70 @@ class TensorsOnGpu:
 
     def __init__(self, engine: EnginePreset, kept: int) -> None:
         self._engine, self._kept = engine, kept
-        self._networks: OrderedDict[tuple[int, int], GpuNetwork] = OrderedDict()
+        self._sizes: OrderedDict[tuple[int, int, torch.device], _OfOneSize] = OrderedDict()
         self._using = threading.Lock()
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """Return pictures (N, 3, 2H, 2W) of pictures (N, 3, H, W), uint8, on the same GPU.
+        """Enqueue the work on the current stream and return its result, which no later call overwrites.
+
+        Args:
+            batch: pictures (N, 3, H, W), uint8, on a GPU, with any strides.
+
+        Returns:
+            Pictures (N, 3, 2H, 2W), uint8, contiguous, on the same GPU.
 
         Raises:
-            EngineError: no network starts, or the GPU fails.
+            EngineError: no network starts, CUDA's bindings or NVRTC are missing, or the GPU fails.
         """
-        height, width = batch.shape[2:]
-        with self._using, torch.no_grad(), gpu_errors():
-            network = self._network(height + height % 2, width + width % 2)
-            return torch.stack([_enlarged(picture, network) for picture in batch])
+        with self._using, gpu_errors(), torch.cuda.device_of(batch):
+            return self._for(batch)(batch)
 
     def close(self) -> None:
         """Free the networks."""
         with self._using:
-            self._networks.clear()
+            while self._sizes:
+                self._free_oldest()
 
-    def _network(self, height: int, width: int) -> GpuNetwork:
-        key = (height, width)
-        if key not in self._networks:
-            engine = self._engine
-            spec = EngineSpec(
-                model=engine.model,
-                height=height,
-                width=width,
-                colour=_COLOUR,
-                precision=engine.precision,
-                weights=engine.weights,
-                sharpness=engine.sharpness,
-            )
-            self._networks[key] = open_on_gpu(engines_for(engine.name, engine.device), spec)
-        self._networks.move_to_end(key)
-        while len(self._networks) > self._kept:
-            self._networks.popitem(last=False)
-        return self._networks[key]
+    def _for(self, batch: Tensor) -> "_OfOneSize":
+        height, width = batch.shape[2:]
+        key = height, width, batch.device
+        if key not in self._sizes:
+            self._sizes[key] = _OfOneSize(self._engine, *key)
+        self._sizes.move_to_end(key)
+        while len(self._sizes) > self._kept:
+            self._free_oldest()
+        return self._sizes[key]
+
+    def _free_oldest(self) -> None:
+        _, oldest = self._sizes.popitem(last=False)
+        with suppress(RuntimeError):  # which the next call meets too
+            oldest.in_turn.wait()  # else another stream could take memory that is still in use
 
 
-def _enlarged(picture: Tensor, network: GpuNetwork) -> Tensor:
-    """Return a picture (3, H, W) at twice its size."""
-    height, width = picture.shape[1:]
-    even_height, even_width = height + height % 2, width + width % 2
-    planes = _transformed(picture.float(), *yuv_from_rgb(_COLOUR))
-    around = (PAD_BEFORE, PAD_AFTER + width % 2, PAD_BEFORE, PAD_AFTER + height % 2)
-    padded = functional.pad(planes[None], around, mode="replicate")[0].round().clamp(0, 255).to(torch.uint8)
-    nv12 = network.run(padded[0].contiguous(), padded[1:].contiguous())
-    luma, both = nv12[: SCALE * even_height], nv12[SCALE * even_height :]
-    chroma = both.reshape(1, even_height, even_width, 2).permute(0, 3, 1, 2).float()
-    fine = functional.interpolate(chroma, scale_factor=SCALE, mode="bilinear", align_corners=False)[0]
-    rgb = _transformed(torch.cat([luma[None].float(), fine]), *rgb_from_yuv(_COLOUR))
-    return rgb[:, : SCALE * height, : SCALE * width].round().clamp(0, 255).to(torch.uint8)
+class _OfOneSize:
+    """A network between two launches that convert colours. Pictures share its memory, and results have their own."""
 
+    def __init__(self, engine: EnginePreset, height: int, width: int, device: torch.device) -> None:
+        from sr4k.engines.rgb_planes import COLOUR, RgbPlanes  # here, as tensors in host memory need no such library
 
-def _transformed(planes: Tensor, matrix: object, offset: object) -> Tensor:
-    """Return ``matrix @ planes + offset``, for planes (3, H, W)."""
-    a, b = (torch.as_tensor(values, dtype=torch.float32, device=planes.device) for values in (matrix, offset))
-    return torch.einsum("ic,chw->ihw", a, planes) + b[:, None, None]
+        spec = EngineSpec(
+            model=engine.model,
+            height=height + height % 2,
+            width=width + width % 2,
+            colour=COLOUR,
+            precision=engine.precision,
+            weights=engine.weights,
+            sharpness=engine.sharpness,
+        )
+        self._network = open_on_gpu(engines_for(engine.name, engine.device), spec)
+        self._convert = RgbPlanes(height, width, device)
+        self.in_turn = InTurn(device)
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        number, planes, height, width = batch.shape
+        made = torch.empty((number, planes, SCALE * height, SCALE * width), dtype=batch.dtype, device=batch.device)
+        with self.in_turn:
+            for index in range(number):
+                nv12 = self._network.run(*self._convert.planes(batch, index))
+                self._convert.rgb(nv12, made, index)
+        return made

@@ -47,18 +47,18 @@ static void block() {
     }
 }
 
-extern "C" const char* kinds() { return WITHIN ? "ppppppppppppii" : "ppppppppppii"; }
+extern "C" const char* one_launch_kinds() { return WITHIN ? "ppppppppppppii" : "ppppppppppii"; }
 
 extern "C" int shared_bytes() { return sizeof map; }
 
 extern "C" int threads() { return block_threads; }
 
-extern "C" void run(int grid_columns, int grid_rows, const uint8_t* luma, const uint8_t* chroma, uint32_t* out,
+extern "C" void one_launch_run(int grid_columns, int grid_rows, const uint8_t* luma, const uint8_t* chroma, uint32_t* out,
 #if WITHIN
-                    const float* least, const float* most,
+                               const float* least, const float* most,
 #endif
-                    const uint4* head, const uint4* body, const uint4* tail, const uint4* cubic, const int* starts,
-                    const float* factors, const int* taps, int rows, int columns) {
+                               const uint4* head, const uint4* body, const uint4* tail, const uint4* cubic,
+                               const int* starts, const float* factors, const int* taps, int rows, int columns) {
 #if !WITHIN
     const float *least = nullptr, *most = nullptr;
 #endif

@@ -29,6 +29,16 @@ _KINDS: dict[str, Any] = {"p": ctypes.c_void_p, "i": ctypes.c_int}
 _HOPPER = {81: 228 << 10, 97: 227 << 10}
 
 
+class _Function:
+    """A kernel of a compiled source, with the kinds of its arguments."""
+
+    def __init__(self, module: Any, name: str) -> None:
+        self.shared_bytes, self.threads, self.run = module.shared_bytes, module.threads, module[f"{name}_run"]
+        told = module[f"{name}_kinds"]
+        told.restype = ctypes.c_char_p
+        self.kinds = [_KINDS[letter] for letter in told().decode()]
+
+
 def cuDeviceGetAttribute(attribute: int, device: int) -> tuple[Any, ...]:  # noqa: N802
     assert device == 0
     return CUresult.CUDA_SUCCESS, _HOPPER[attribute]
@@ -41,9 +51,7 @@ def cuModuleLoadData(image: bytes) -> tuple[Any, ...]:  # noqa: N802
 
 
 def cuModuleGetFunction(module: Any, name: bytes) -> tuple[Any, ...]:  # noqa: N802
-    assert name in (b"one_launch", b"pad")
-    module.kinds.restype = ctypes.c_char_p
-    return CUresult.CUDA_SUCCESS, module
+    return CUresult.CUDA_SUCCESS, _Function(module, name.decode())
 
 
 def cuFuncSetAttribute(function: Any, attribute: int, value: int) -> tuple[Any, ...]:  # noqa: N802
@@ -62,7 +70,7 @@ def cuLaunchKernel(  # noqa: N802
 ) -> tuple[Any, ...]:  # fmt: skip
     assert (deep, y, z, stream, extra) == (1, 1, 1, 0, 0)
     assert shared == function.shared_bytes() and threads == function.threads()
-    kinds = [_KINDS[letter] for letter in function.kinds().decode()]
+    kinds = function.kinds
     places = (ctypes.c_void_p * len(kinds)).from_address(arguments)
     values = [kind.from_address(place) for kind, place in zip(kinds, places, strict=True)]
     function.run(columns, rows, *values)

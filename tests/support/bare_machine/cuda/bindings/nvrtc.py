@@ -1,4 +1,4 @@
-"""Stand-in for the part of NVRTC that the engines need: g++ compiles the kernel for the CPU; see cuda_on_cpu.h."""
+"""Stand-in for the part of NVRTC that the engines need: g++ compiles the kernel for the CPU."""
 
 import subprocess
 import tempfile
@@ -7,6 +7,13 @@ from pathlib import Path
 from typing import Any
 
 _SUPPORT = Path(__file__).parents[3]
+
+_RUNNERS = {
+    b" pad(": "padding_on_cpu.cpp",
+    b" planes_of_rgb(": "rgb_planes_on_cpu.cpp",
+    b"": "one_launch_on_cpu.cpp",
+}
+"""What runs a source on the CPU, by a kernel in it."""
 
 
 class nvrtcResult(IntEnum):  # noqa: N801
@@ -33,9 +40,9 @@ def nvrtcCompileProgram(program: _Program, count: int, flags: list[bytes]) -> tu
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "kernel.so"
         (Path(folder) / "kernel.cu").write_bytes(program.source)
-        command = ["g++", "-O2", "-fPIC", "-shared", "-Wno-unknown-pragmas", f"-I{_SUPPORT}", f"-I{folder}"]
-        command += [flag.decode() for flag in flags[1:]]
-        runner = "padding_on_cpu.cpp" if b" pad(" in program.source else "one_launch_on_cpu.cpp"
+        command = ["g++", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-Wno-unknown-pragmas"]
+        command += [f"-I{_SUPPORT}", f"-I{folder}", *(flag.decode() for flag in flags[1:])]
+        runner = next(file for kernel, file in _RUNNERS.items() if kernel in program.source)
         done = subprocess.run([*command, "-o", target, _SUPPORT / runner], capture_output=True, check=False)
         program.log = done.stderr
         if done.returncode:
