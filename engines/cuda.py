@@ -118,6 +118,7 @@ class CudaOnGpu:
         network = self._network = _fused(spec, "nv12")
         self._at_once = isinstance(network, OneLaunch)
         if self._at_once:
+            self._shape = network.output_shape
             return
         self._maps = network.maps()
         self._luma, self._chroma = (
@@ -133,7 +134,7 @@ class CudaOnGpu:
     def run(self, luma: Tensor, chroma: Tensor) -> Tensor:
         """Enqueue one frame on the current stream; see `sr4k.engines.on_gpu.GpuNetwork.run`."""
         if self._at_once:
-            out = torch.empty(self._network.output_shape, dtype=torch.uint8, device=self._network.device)
+            out = torch.empty(self._shape, dtype=torch.uint8, device=self._network.device)
             self._network.run(luma, chroma, out, ())
             return out
         self._luma.copy_(luma)

@@ -4,8 +4,8 @@ Planes and frames are PyTorch tensors. Work is ordered after what the current st
 stream after it.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import torch
@@ -57,8 +57,24 @@ def open_on_gpu(names: Sequence[str], spec: EngineSpec) -> GpuNetwork:
     return network
 
 
-@contextmanager
-def gpu_errors() -> Iterator[None]:
+class _GpuErrors:
+    """What `gpu_errors` returns; a class costs half of what a generator does, and each frame passes several."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, RuntimeError) or isinstance(error, Sr4kError):
+            return
+        if isinstance(error, torch.cuda.OutOfMemoryError):
+            raise EngineError("The GPU has too little memory left: close what else uses it.") from error
+        raise EngineError(f"The GPU failed: {str(error).strip().partition(chr(10))[0]}") from error
+
+
+_errors = _GpuErrors()
+
+
+def gpu_errors() -> AbstractContextManager[None]:
     """Turn errors of CUDA, as PyTorch raises them, into EngineError.
 
     An error of a kernel shows in some later call, and all calls after it fail as well.
@@ -66,14 +82,7 @@ def gpu_errors() -> Iterator[None]:
     Raises:
         EngineError: CUDA failed, or the GPU's memory is full.
     """
-    try:
-        yield
-    except Sr4kError:
-        raise
-    except torch.cuda.OutOfMemoryError as err:
-        raise EngineError("The GPU has too little memory left: close what else uses it.") from err
-    except RuntimeError as err:
-        raise EngineError(f"The GPU failed: {str(err).strip().partition(chr(10))[0]}") from err
+    return _errors
 
 
 def nv12_of(cells: Tensor) -> Tensor:

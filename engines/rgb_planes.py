@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sr4k.engines import nvrtc
-from sr4k.engines.torch_stream import capability_of, stream_of
+from sr4k.engines.torch_stream import capability_of
 from sr4k.models.colour import Colour, Samples, rgb_from_yuv, yuv_from_rgb
 from sr4k.models.geometry import PAD_AFTER, PAD_BEFORE, SCALE, padded_chroma, padded_luma
 
@@ -43,7 +43,7 @@ class RgbPlanes:
     """
 
     def __init__(self, height: int, width: int, device: torch.device) -> None:
-        self._size, self._device = (height, width), device
+        self._size = height, width
         even = height + height % 2, width + width % 2
         self._luma = torch.empty(padded_luma(*even), dtype=torch.uint8, device=device)
         self._chroma = torch.empty((2, *padded_chroma(*even, "444")), dtype=torch.uint8, device=device)
@@ -54,12 +54,13 @@ class RgbPlanes:
         self._steps: list[int] = []
         self._write = nvrtc.Launch(writing, (-(-width // _THREADS), height), 2, [], self._size)
 
-    def planes(self, batch: Tensor, index: int) -> tuple[Tensor, Tensor]:
-        """Enqueue the conversion of a picture on the current stream; the planes are the same tensors for each picture.
+    def planes(self, batch: Tensor, index: int, stream: int) -> tuple[Tensor, Tensor]:
+        """Enqueue the conversion of a picture; the planes are the same tensors for each picture.
 
         Args:
             batch: pictures (N, 3, H, W), uint8, with any strides.
             index: of the picture.
+            stream: a ``cudaStream_t``; 0 is the default stream.
 
         Returns:
             Padded luma and chroma, uint8, of 4:4:4 and full range; see `sr4k.engines.on_gpu.GpuNetwork.run`.
@@ -68,13 +69,13 @@ class RgbPlanes:
         if steps != self._steps:
             self._steps, self._read = steps, self._reading_by(steps)
         red = batch.data_ptr() + index * to_picture
-        self._read((red, red + to_plane, red + 2 * to_plane), stream_of(self._device))
+        self._read((red, red + to_plane, red + 2 * to_plane), stream)
         return self._luma, self._chroma
 
-    def rgb(self, nv12: Tensor, made: Tensor, index: int) -> None:
+    def rgb(self, nv12: Tensor, made: Tensor, index: int, stream: int) -> None:
         """Enqueue the conversion of a network's NV12 to a picture of ``made`` (N, 3, 2H, 2W), uint8, contiguous."""
         place = made.data_ptr() + index * 3 * SCALE**2 * self._size[0] * self._size[1]
-        self._write((nv12.data_ptr(), place), stream_of(self._device))
+        self._write((nv12.data_ptr(), place), stream)
 
     def _reading_by(self, steps: list[int]) -> nvrtc.Launch:
         rows, columns = self._luma.shape

@@ -8,7 +8,7 @@ import atexit
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 _PATIENCE = 10.0
 """Seconds that the end of the interpreter waits for threads that are inside."""
@@ -21,6 +21,7 @@ class ExitGate:
     """
 
     def __init__(self) -> None:
+        self._passing = _Passing(self)
         self.begin()
 
     def begin(self) -> None:
@@ -29,17 +30,12 @@ class ExitGate:
         self._inside, self._is_ending = 0, False
         self._own = threading.local()
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> AbstractContextManager[None]:
         """Be inside; a thread that comes too late waits here until the process has ended, unless it is inside already.
 
         Locks that exit handlers may need are taken inside: a thread that has one would wait with it for ever.
         """
-        self._enter()
-        try:
-            yield
-        finally:
-            self._leave()
+        return self._passing
 
     @contextmanager
     def outside(self) -> Iterator[None]:
@@ -75,6 +71,19 @@ class ExitGate:
         """How often this thread is inside."""
         depth: int = getattr(self._own, "depth", 0)
         return depth
+
+
+class _Passing:
+    """What `ExitGate.inside` returns: a class costs less than a generator, and each call of an Upscaler passes."""
+
+    def __init__(self, gate: ExitGate) -> None:
+        self._gate = gate
+
+    def __enter__(self) -> None:
+        self._gate._enter()
+
+    def __exit__(self, *_: object) -> None:
+        self._gate._leave()
 
 
 gate = ExitGate()

@@ -103,8 +103,8 @@ class _OfOneSize:
     def __call__(self, batch: Tensor) -> Tensor:
         number, planes, height, width = batch.shape
         made = torch.empty((number, planes, SCALE * height, SCALE * width), dtype=batch.dtype, device=batch.device)
-        with self.in_turn:
+        with self.in_turn as stream:
             for index in range(number):
-                nv12 = self._network.run(*self._convert.planes(batch, index))
-                self._convert.rgb(nv12, made, index)
+                nv12 = self._network.run(*self._convert.planes(batch, index, stream))
+                self._convert.rgb(nv12, made, index, stream)
         return made

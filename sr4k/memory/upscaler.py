@@ -280,7 +280,7 @@ class Upscaler:
 
         Raises:
             OptionError: the tensor is of another kind, such as float, or the engine can't do what is asked.
-            EngineError: the network can't be run.
+            EngineError: the network can't be run, or a tensor on a GPU needs CUDA's bindings, which are not installed.
             MachineError: there is too little memory.
         """
         from sr4k.memory.tensors import Batch, is_torch

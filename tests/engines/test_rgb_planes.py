@@ -43,11 +43,11 @@ def test_planes_and_rgb_are_those_of_pytorchs_operations_to_the_sample(
     for layout, make in LAYOUTS.items():
         batch = make(*size)
         for index, picture in enumerate(batch):
-            for plane, exact in zip(convert.planes(batch, index), planes_of(picture), strict=True):
+            for plane, exact in zip(convert.planes(batch, index, 0), planes_of(picture), strict=True):
                 assert torch.equal(plane, exact), layout
     nv12 = noise(3 * (height + height % 2), SCALE * (width + width % 2))
     made = torch.full((3, 3, SCALE * height, SCALE * width), 7, dtype=torch.uint8)
-    convert.rgb(nv12, made, 1)
+    convert.rgb(nv12, made, 1, 0)
     assert torch.equal(made[1], rgb_of(nv12, height, width))
     assert (made[::2] == 7).all(), "pictures beside it are left alone"
 
@@ -67,12 +67,12 @@ def test_they_compile_for_gpus_that_are_not_here_and_nothing_spills(architecture
 def test_on_a_gpu_they_are_those_of_the_cpu() -> None:
     size, device = (1080, 1919), torch.device("cuda", 0)
     convert, batch = RgbPlanes(*size, device), noise(2, 1080, 1919, 3).permute(0, 3, 1, 2)
-    planes = convert.planes(batch.to(device), 1)
+    planes = convert.planes(batch.to(device), 1, 0)
     for plane, exact in zip(planes, planes_of(batch[1]), strict=True):
         assert torch.equal(plane.cpu(), exact)
     nv12, made = (
         noise(3 * 1080, SCALE * 1920),
         torch.zeros((1, 3, 2160, SCALE * 1919), dtype=torch.uint8, device=device),
     )
-    convert.rgb(nv12.to(device), made, 0)
+    convert.rgb(nv12.to(device), made, 0, 0)
     assert torch.equal(made[0].cpu(), rgb_of(nv12, *size))

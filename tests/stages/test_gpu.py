@@ -211,6 +211,19 @@ def test_an_error_of_the_gpu_that_shows_where_frames_are_encoded_is_one_of_ours(
 
 
 @needs_torch
+def test_an_error_of_the_gpu_before_the_encoder_is_opened_is_one_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sr4k.stages import gpu_encode
+
+    def fail(_: object) -> None:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(gpu_encode, "cuda_device", lambda: None)
+    monkeypatch.setattr(gpu_encode, "make_context_current", fail)
+    with pytest.raises(EngineError, match="The GPU failed: CUDA error: out of memory"):
+        gpu_encode.GpuEncode._trouble(SimpleNamespace(), 16, 24)  # type: ignore[arg-type]
+
+
+@needs_torch
 def test_p010_goes_to_libavs_frames_and_back_to_code_values_without_copies() -> None:
     import torch
 

@@ -205,16 +205,19 @@ def test_work_that_shares_memory_waits_for_the_work_before_whatever_stream_it_is
         record=lambda stream: done.append(f"recorded on {stream.name}"), synchronize=lambda: done.append("waited for")
     )
     streams = [
-        SimpleNamespace(name=name, wait_event=lambda _, name=name: done.append(f"{name} waits")) for name in "ab"
+        SimpleNamespace(name=name, cuda_stream=number, wait_event=lambda _, name=name: done.append(f"{name} waits"))
+        for number, name in enumerate("ab")
     ]
     monkeypatch.setattr(torch.cuda, "Event", lambda: event)
     in_turn = InTurn(torch.device("cuda", 0))
     for stream in streams:
         monkeypatch.setattr(torch.cuda, "current_stream", lambda _, stream=stream: stream)
-        with in_turn:
-            done.append("work")
+        with in_turn as handle:
+            done.append(f"work on {handle}")
     in_turn.wait()
-    assert done == ["a waits", "work", "recorded on a", "b waits", "work", "recorded on b", "waited for"]
+    assert done == [
+        "a waits", "work on 0", "recorded on a", "b waits", "work on 1", "recorded on b", "waited for",
+    ]  # fmt: skip
 
 
 def test_an_error_of_the_gpu_is_one_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
