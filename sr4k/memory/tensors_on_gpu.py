@@ -56,7 +56,7 @@ class TensorsOnGpu:
         Raises:
             EngineError: no network starts, CUDA's bindings or NVRTC are missing, or the GPU fails.
         """
-        with self._using, gpu_errors(), torch.cuda.device_of(batch):
+        with self._using, gpu_errors(), torch.cuda.device_of(batch):  # type: ignore[no-untyped-call]
             return self._for(batch)(batch)
 
     def close(self) -> None:
