@@ -20,7 +20,13 @@ MODELS = ("luma-fast",) if REHEARSAL else ("luma", "luma-large", "rcan2")
 PREDICTED_AT_ONCE = {"luma": "0.10-0.13", "luma-fast": "0.04-0.05"}
 """Milliseconds of int8 networks in one launch a picture, at 1080p on an H100, as estimated before the first run."""
 
-_PREDICTED_LAUNCHES = {"head": "0.015-0.020", "body": "0.020-0.025", "tail": "0.025-0.030", "bicubic": "0.008-0.012"}
+PREDICTED_WITH_SHARPNESS = {"luma": "0.11-0.14", "luma-fast": "0.05-0.06"}
+"""The same with the range of luma around each cell, which that launch finds too."""
+
+_PREDICTED_LAUNCHES = {
+    "head": "0.015-0.020", "body": "0.020-0.025", "tail": "0.025-0.030", "bicubic": "0.008-0.012",
+    "range": "0.002-0.004",
+}  # fmt: skip
 """The same of each launch of int8 ``luma``, by the first word of its first convolution."""
 
 

@@ -19,18 +19,22 @@ from extras import required
 
 triton = required("triton")
 
-from gpu_plan import PREDICTED_AT_ONCE, predicted_launch  # noqa: E402
+from gpu_plan import PREDICTED_AT_ONCE, PREDICTED_WITH_SHARPNESS, predicted_launch  # noqa: E402
 
 from sr4k.bench import machine  # noqa: E402
 from sr4k.engines.one_launch import options, plan_for, source  # noqa: E402
 from sr4k.errors import EngineError  # noqa: E402
 from sr4k.models import zoo  # noqa: E402
 from sr4k.models.architecture import LumaShape  # noqa: E402
+from sr4k.models.colour import Colour  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "kernel_report.md"
 
 SHARED = {80: (163 << 10, 164 << 10), 89: (99 << 10, 100 << 10), 90: (227 << 10, 228 << 10)}
 """By compute capability, bytes of shared memory that a block may have, and those of a multiprocessor."""
+
+SHARPNESS = 100
+"""Of the networks whose luma is kept within its source's range."""
 
 _KINDS = {
     "products": r"[IH]G?MMA",
@@ -64,28 +68,36 @@ def rows_of(model: str, capability: int, seen: set[bytes]) -> Iterator[list[str]
     """Yield a row for each kernel: one launch first, then the layered ones whose cubin isn't ``seen`` yet."""
     from rig.compiled_kernels import kernels_of  # here: from then on Triton compiles
 
-    if (made := at_once(model, capability)) is not None:
-        shared, how, counted = made
-        predicted = PREDICTED_AT_ONCE.get(model, "") if capability == 90 else ""
-        yield _row(f"{model} int8, one launch ({how})", capability, shared, counted, predicted)
-    for precision, bits in (("int8", 8), ("fp16", 8), *([("fp16", 10)] if model == "luma" else [])):
-        for kernel in kernels_of(model, capability, precision, bits=bits):
+    for sharpness, times in ((0, PREDICTED_AT_ONCE), (SHARPNESS, PREDICTED_WITH_SHARPNESS)):
+        if (made := at_once(model, capability, sharpness)) is not None:
+            shared, how, counted = made
+            predicted = times.get(model, "") if capability == 90 else ""
+            name = f"{model} int8{_sharp(sharpness)}, one launch ({how})"
+            yield _row(name, capability, shared, counted, predicted)
+    more = (("int8", 8, SHARPNESS), ("fp16", 10, 0), ("fp16", 10, SHARPNESS)) if model == "luma" else ()
+    for precision, bits, sharpness in (("int8", 8, 0), ("fp16", 8, 0), *more):
+        for kernel in kernels_of(model, capability, precision, bits=bits, sharpness=sharpness):
             if (image := kernel["cubin"]) in seen:
                 continue
             seen.add(image)
             known = model == "luma" and precision == "int8" and capability == 90
             predicted = predicted_launch(kernel["convs"][0]) if known else ""
-            name = f"{model} {precision}{' of 10 bits' if bits > 8 else ''}, {' + '.join(kernel['convs'])}"
+            form = f"{precision}{' of 10 bits' if bits > 8 else ''}{_sharp(sharpness)}"
+            name = f"{model} {form}, {' + '.join(kernel['convs'])}"
             yield _row(name, capability, kernel["shared"], counted_in(image), predicted)
 
 
-def at_once(model: str, capability: int) -> tuple[int, str, Counted] | None:
+def _sharp(sharpness: int) -> str:
+    return f" with sharpness {sharpness}" if sharpness else ""
+
+
+def at_once(model: str, capability: int, sharpness: int = 0) -> tuple[int, str, Counted] | None:
     """Return shared memory, compiler and counts of the kernel that computes a picture in one launch, if it can."""
     arch = zoo.load(model).arch
     if not isinstance(arch, LumaShape) or arch.stride != 2:
         return None
     plan = plan_for(arch.convs, *SHARED[capability])
-    flags = options(plan, arch.convs, "nv12", "420")
+    flags = options(plan, arch.convs, "nv12", "420", zoo.load(model, sharpness=sharpness).folded(Colour()).beyond)
     try:
         from sr4k.engines.nvrtc import compiled
 

@@ -1,4 +1,4 @@
-"""The Triton kernels: a sum of convolutions with its epilogue (bias, skip, ReLU, rounding), and the chroma's bicubic.
+"""The Triton kernels: a sum of convolutions with its epilogue (bias, skip, ReLU, rounding), chroma's bicubic, ranges.
 
 Feature maps are stored channel-last with a border of zeros, so that a row of taps is contiguous in memory and needs no
 bounds check. Positions are numbered row by row, border included, so that each tap is at a constant offset.
@@ -229,6 +229,47 @@ def chroma_bicubic(
     else:
         tl.store(place, _word(a, b, c, d, deep), mask=inside)
         tl.store(place + group_words, _word(e, f, g, h, deep), mask=inside)
+
+
+@triton.jit
+def extremes_in_line(
+    source_least,
+    source_highest,
+    least,
+    highest,
+    first,
+    row,
+    column,
+    tap,
+    place,
+    place_row,
+    columns,
+    count,
+    taps: tl.constexpr,
+    alike: tl.constexpr,
+    block: tl.constexpr,
+):
+    """Compute the least and the highest of ``taps`` numbers in line, for ``block`` of ``count`` positions.
+
+    Args:
+        source_least, source_highest: where the least and the highest are looked for; ``alike``: they are one.
+        least, highest: results, in rows of ``columns`` that are ``place_row`` apart, from ``place`` on.
+        first: the first position's first number. ``row``, ``column``: strides of positions; ``tap``: of the numbers of
+            one.
+    """
+    at = tl.program_id(0) * block + tl.arange(0, block)
+    inside = at < count
+    corner = first + at // columns * row + at % columns * column
+    low, high = tl.full((block,), 1 << 16, tl.int32), tl.zeros((block,), tl.int32)
+    for k in tl.static_range(taps):
+        number = tl.load(source_least + corner + k * tap, mask=inside, other=0).to(tl.int32)
+        low = tl.minimum(low, number)
+        if not alike:
+            number = tl.load(source_highest + corner + k * tap, mask=inside, other=0).to(tl.int32)
+        high = tl.maximum(high, number)
+    to = place + at // columns * place_row + at % columns
+    tl.store(least + to, low.to(least.dtype.element_ty), mask=inside)
+    tl.store(highest + to, high.to(highest.dtype.element_ty), mask=inside)
 
 
 @triton.jit

@@ -9,10 +9,10 @@ import triton
 from torch import Tensor
 
 from sr4k.engines.cuda_calls import prepared_calls
-from sr4k.engines.cuda_kernels import chroma_bicubic
+from sr4k.engines.cuda_kernels import chroma_bicubic, extremes_in_line
 from sr4k.engines.cuda_output import Layout, Output
+from sr4k.engines.cuda_range import CellRange
 from sr4k.engines.fuse import MapRef, PlaneRef
-from sr4k.models.execute import range_around
 from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork, folded_of
 
@@ -77,7 +77,7 @@ class FusedNetwork:
         self.macs = folded.macs(height, width)
         self._output = Output(layout, height, width, folded.colour)
         self._calls = prepared_calls(network, self._output, device)
-        self._is_bounded = folded.beyond is not None
+        self._range = None if folded.beyond is None else CellRange(height, width)
 
     @property
     def precision(self) -> str:
@@ -90,7 +90,10 @@ class FusedNetwork:
         return self._output.shape
 
     def maps(self) -> list[Tensor]:
-        """Allocate one frame's maps, by launch; maps whose lifetimes don't overlap share memory."""
+        """Allocate one frame's maps, by launch; maps whose lifetimes don't overlap share memory.
+
+        Of a network that is kept within a range, the range's memory follows.
+        """
         last_use = {launch: k for k, call in enumerate(self._calls) for launch in call.reads}
         found: list[Tensor] = []
         free: dict[int, list[Tensor]] = {}
@@ -100,7 +103,7 @@ class FusedNetwork:
                 found.append(spare.pop() if spare else self._map(call.values))
             for launch in {launch for launch in call.reads if last_use[launch] == k}:
                 free.setdefault(len(found[launch]), []).append(found[launch])
-        return found
+        return found if self._range is None else [*found, *self._range.memory(self._plane_kind, self.device)]
 
     def run(self, luma: Tensor, chroma: Tensor, out: Tensor, maps: Sequence[Tensor]) -> None:
         """Enqueue one frame on the current stream.
@@ -119,11 +122,13 @@ class FusedNetwork:
     ) -> Iterator[tuple[Any, int, dict[str, Any]]]:
         """Yield the kernel, the number of programs and the kernel's arguments of each launch; see `run`."""
         deep = self.dtype != torch.uint8
-        planes = tuple(plane.view(-1).view(torch.int16) if deep else plane.view(-1) for plane in (luma, chroma))
+        planes = tuple(plane.view(-1).view(self._plane_kind) for plane in (luma, chroma))
         words = out.view(-1).view(torch.int64 if deep else torch.int32)
-        signed = luma.view(torch.int16) if deep else luma
-        bounds = range_around(signed[None, None].float()) if self._is_bounded else (planes[0], planes[0])
+        bounds = (planes[0], planes[0]) if self._range is None else tuple(maps[-2:])
         tuning = self._tuning
+        for given in self._range.launches(planes[0], maps[-4:]) if self._range else ():
+            programs = -(-given["count"] // tuning.block)
+            yield extremes_in_line, programs, {**given, "block": tuning.block, "num_warps": tuning.warps}
         for k, call in enumerate(self._calls):
             shared = {
                 **call.arguments,
@@ -152,6 +157,11 @@ class FusedNetwork:
                     **({} if tuning.stages is None else {"num_stages": tuning.stages}),
                 },
             )
+
+    @property
+    def _plane_kind(self) -> torch.dtype:
+        """What planes of code values are to kernels."""
+        return torch.uint8 if self.dtype == torch.uint8 else torch.int16
 
     def _map(self, values: int) -> Tensor:
         kind = torch.int8 if self._is_int8 else torch.float16

@@ -14,7 +14,7 @@ typedef unsigned int uint32_t;
 
 // one_launch.py defines these: BODY convolutions between head and tail; TW columns and TH rows of a tile, in cells of 2x2
 // pixels; WARPS of a block, and BLOCKS that share a multiprocessor; chroma samples to a cell's side, STEP; NV12 or cells;
-// WITHIN whether luma is kept within a range that is given for each cell, and BEYOND levels on either side.
+// WITHIN whether luma is kept within its source's range around each cell, and BEYOND levels on either side.
 #ifndef BODY
 #define BODY 4
 #define TW 60
@@ -36,6 +36,14 @@ typedef unsigned int uint32_t;
 #define MT 4                              // 16-position tiles that a warp holds in registers
 #define CHUNK (WARPS * MT * 16)
 #define TAPS (4 + STEP)                   // of chroma, a side
+#if WITHIN
+#define AROUND 14                         // pixels to a side of the square around a cell whose range is meant
+#define PAIRS (AROUND / 2)                // of rows
+#define RUNS (32 * WARPS / TW)            // runs of cells below each other that threads share a column of the tile in
+#define RUN ((TH + RUNS - 1) / RUNS)
+#define FREE ((TH + 2) * P)               // positions of each half that the tail reads: the rest holds the range
+static_assert(RUNS > 0 && (TH + 1) * TW + P <= 16 * (PLANE - FREE), "there is room for the range");
+#endif
 static_assert(((ROWS - 2) * P - 1) / (16 * MT) * (16 * MT) + 16 * MT + 2 * P + 2 <= PLANE, "reads end within a half");
 
 // Weights lie in the order of mma fragments, by lane:
@@ -146,13 +154,10 @@ DEV uint32_t word(uint32_t a, uint32_t b, uint32_t c, uint32_t d) { return a | b
 
 // luma: the padded plane (H + 21, W + 21), uint8. chroma: (2, H/2 + 12, W/2 + 12), or with STEP 2 (2, H + 21, W + 21).
 // out: NV12, 3H rows of 2W bytes, or cells (H/2 + 10, W/2 + 10, 24), whose margin is not written; as words.
-// least, most: the range of each cell, (H/2 + 10, W/2 + 10). cell_rows, cell_columns: H/2 and W/2. The grid is
+// cell_rows, cell_columns: H/2 and W/2. The grid is
 // (columns / TW, rows / TH) tiles, rounded up.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS)
 one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma, uint32_t* __restrict__ out,
-#if WITHIN
-           const float* __restrict__ least, const float* __restrict__ most,
-#endif
            const uint4* __restrict__ head, const uint4* __restrict__ body, const uint4* __restrict__ tail,
            const uint4* __restrict__ cubic, const int* __restrict__ starts, const float* __restrict__ factors,
            const int* __restrict__ chroma_taps, int cell_rows, int cell_columns) {
@@ -226,6 +231,35 @@ one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma,
         __syncthreads();
     }
 
+#if WITHIN
+    // range of luma around each cell: a thread goes down a run of cells, by pairs of rows
+    uint8_t *least = (uint8_t*)(map + FREE), *most = (uint8_t*)(map + PLANE + FREE);
+    if (threadIdx.x < TW * RUNS) {
+        int x = threadIdx.x % TW, first = threadIdx.x / TW * RUN, low[PAIRS] = {}, high[PAIRS] = {};
+        const uint8_t* column = luma + 2 * (min(left + x, cell_columns - 1) + MARGIN + 1) - PAIRS;
+        for (int k = 0; k < RUN + PAIRS - 1; k++) {
+            int pair = min(top + first + MARGIN + k - PAIRS / 2, grid_rows - 1);
+            const uint8_t* row = column + (2 * pair + 1) * pitch;
+#pragma unroll
+            for (int j = 1; j < PAIRS; j++) low[j - 1] = low[j], high[j - 1] = high[j];
+            low[PAIRS - 1] = 255, high[PAIRS - 1] = 0;
+#pragma unroll
+            for (int j = 0; j < 2 * AROUND; j++) {
+                int sample = __ldg(row + j / AROUND * pitch + j % AROUND);
+                low[PAIRS - 1] = min(low[PAIRS - 1], sample);
+                high[PAIRS - 1] = max(high[PAIRS - 1], sample);
+            }
+            int y = first + k - (PAIRS - 1);
+            if (y < first || y >= TH) continue;
+            int lowest = low[0], highest = high[0];
+#pragma unroll
+            for (int j = 1; j < PAIRS; j++) lowest = min(lowest, low[j]), highest = max(highest, high[j]);
+            least[y * TW + x] = lowest, most[y * TW + x] = highest;
+        }
+    }
+    __syncthreads();
+#endif
+
     // tail and bicubic: 16 sub-pixels a cell; a lane holds the 4 of sub-pixel row t
     {
         uint4 b[9], k[3];
@@ -270,8 +304,7 @@ one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma,
                 int q = q0 + g + 8 * half, r = q / P, x = q % P, row = top + r, column = left + x;
                 float v[4];
 #if WITHIN
-                int cell = (min(row, cell_rows - 1) + MARGIN) * grid_columns + min(column, cell_columns - 1) + MARGIN;
-                float low_bound = __ldg(least + cell) - BEYOND + 0.5f, high_bound = __ldg(most + cell) + BEYOND + 0.5f;
+                float low_bound = least[r * TW + x] - BEYOND + 0.5f, high_bound = most[r * TW + x] + BEYOND + 0.5f;
 #endif
 #pragma unroll
                 for (int n = 0; n < 4; n++) {

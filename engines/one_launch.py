@@ -13,7 +13,6 @@ from sr4k.engines.cuda_output import Layout, Output
 from sr4k.engines.one_launch_weights import NAMES, convs_of, pack
 from sr4k.engines.torch_stream import capability_of, stream_of
 from sr4k.errors import EngineError
-from sr4k.models.execute import range_around
 from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.geometry import CELL
 from sr4k.models.quantize import QuantizedNetwork
@@ -121,8 +120,7 @@ class OneLaunch:
         rows, columns = height // CELL, width // CELL
         grid = (-(-columns // plan.columns), -(-rows // plan.rows))
         weights = [tensor.data_ptr() for tensor in self._weights]
-        self._is_bounded = network.network.beyond is not None
-        self._launch = nvrtc.Launch(self.kernel, grid, 5 if self._is_bounded else 3, weights, (rows, columns))
+        self._launch = nvrtc.Launch(self.kernel, grid, 3, weights, (rows, columns))
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -135,9 +133,7 @@ class OneLaunch:
 
     def run(self, luma: Tensor, chroma: Tensor, out: Tensor, maps: Sequence[Tensor] = ()) -> None:  # noqa: ARG002
         """Enqueue one frame on the current stream; see `FusedNetwork.run`."""
-        bounds = range_around(luma[None, None].float()) if self._is_bounded else ()
-        given = (luma, chroma, out, *bounds)
-        self._launch([tensor.data_ptr() for tensor in given], stream_of(self.device))
+        self._launch([tensor.data_ptr() for tensor in (luma, chroma, out)], stream_of(self.device))
 
 
 def best_network(

@@ -29,11 +29,14 @@ ALIGNED = [["tt.divisibility", 16]]
 
 
 def kernels_of(
-    model: str, capability: int, precision: str = "int8", stages: int | None = None, bits: int = 8
+    model: str, capability: int, precision: str = "int8", stages: int | None = None, bits: int = 8, sharpness: int = 0
 ) -> list[dict[str, Any]]:
-    """Return each launch of a network on 1080p: what it computes, its shared memory in bytes, PTX and cubin."""
+    """Return each launch of a network on 1080p: what it computes, its shared memory in bytes, PTX and cubin.
+
+    What those compute that find the range of luma, of a network with a sharpness, is called ``range``.
+    """
     spec = EngineSpec(model=model, height=1080, width=1920, colour=Colour(bits=bits))
-    loaded = zoo.load(spec.model)
+    loaded = zoo.load(spec.model, sharpness=sharpness)
     network = loaded.quantized(spec.colour) if precision == "int8" else loaded.folded(spec.colour)
     fused = FusedNetwork(
         network,
@@ -45,14 +48,12 @@ def kernels_of(
     )
     planes = [torch.zeros(shape, dtype=fused.dtype) for shape in spec.input_shapes]
     out = torch.zeros(fused.output_shape, dtype=fused.dtype)
-    launches = fused.launches(planes[0], planes[1], out, fused.maps())
+    launches = list(fused.launches(planes[0], planes[1], out, fused.maps()))
+    convs = [[term.conv for term in launch.terms] for launch in fuse(network)]
+    convs = [["range"]] * (len(launches) - len(convs)) + convs
     return [
-        {
-            "convs": [term.conv for term in launch.terms],
-            "programs": programs,
-            **_compiled(kernel, arguments, capability),
-        }
-        for launch, (kernel, programs, arguments) in zip(fuse(network), launches, strict=True)
+        {"convs": names, "programs": programs, **_compiled(kernel, arguments, capability)}
+        for names, (kernel, programs, arguments) in zip(convs, launches, strict=True)
     ]
 
 
@@ -78,13 +79,15 @@ def _compiled(function: Any, arguments: dict[str, Any], capability: int) -> dict
 def main(model: str, wanted: list[str]) -> None:
     """Print all but the cubins, by what is wanted: a compute capability such as ``90``, or ``90:1`` with stages.
 
-    ``90::10`` is float16 for pictures of 10 bits.
+    ``90::10`` is float16 for pictures of 10 bits, ``90:::100`` with a sharpness.
     """
     found = {}
     for each in wanted:
-        capability, stages, bits = (int(number) if number else None for number in (each + "::").split(":")[:3])
+        numbers = (int(number) if number else None for number in (each + ":::").split(":")[:4])
+        capability, stages, bits, sharpness = numbers
         assert capability is not None
-        found[each] = kernels_of(model, capability, "fp16" if bits else "int8", stages, bits or 8)
+        precision = "fp16" if bits else "int8"
+        found[each] = kernels_of(model, capability, precision, stages, bits or 8, sharpness or 0)
         for kernel in found[each]:
             del kernel["cubin"]
     json.dump(found, sys.stdout)

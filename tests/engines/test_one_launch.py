@@ -33,6 +33,9 @@ from sr4k.models.quantize import QuantizedNetwork  # noqa: E402
 SMALL = Plan(rows=6, columns=12)
 """Of tiles that are quickly computed."""
 
+WIDE = Plan(rows=6, columns=40)
+"""Of tiles in which a thread finds the range around several cells below each other."""
+
 SIZE = (4 * SMALL.rows - 6, 4 * SMALL.columns - 14)
 """Height and width of two tiles each way, of which the last ones are partial."""
 
@@ -76,21 +79,21 @@ def nv12_of(cells: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @pytest.mark.usefixtures("_on_the_cpu")
 @pytest.mark.parametrize(
-    ("model", "quality", "sharpness", "sampling", "layout"),
+    ("model", "quality", "sharpness", "sampling", "layout", "plan"),
     [
-        ("luma", 0, 0, "420", "nv12"),
-        ("luma", 30, 0, "444", "cells"),
-        ("luma-fast", 0, 0, "420", "cells"),
-        ("luma", 20, 100, "420", "nv12"),
-        ("luma-fast", 0, 60, "444", "cells"),
+        ("luma", 0, 0, "420", "nv12", SMALL),
+        ("luma", 30, 0, "444", "cells", SMALL),
+        ("luma-fast", 0, 0, "420", "cells", SMALL),
+        ("luma", 20, 100, "420", "nv12", SMALL),
+        ("luma-fast", 0, 60, "444", "cells", WIDE),
     ],
 )
 def test_it_computes_what_exact_integers_do_in_whole_and_partial_tiles(
-    model: str, quality: int, sharpness: int, sampling: Sampling, layout: Layout
+    model: str, quality: int, sharpness: int, sampling: Sampling, layout: Layout, plan: Plan
 ) -> None:
     network = zoo.load(model, quality=quality, sharpness=sharpness).quantized(Colour(sampling=sampling))
     planes = picture(sampling)
-    engine = OneLaunch(network, *SIZE, CPU, layout=layout, plan=SMALL)
+    engine = OneLaunch(network, *SIZE, CPU, layout=layout, plan=plan)
     out = torch.full(engine.output_shape, 77, dtype=torch.uint8)
     engine.run(*map(torch.from_numpy, planes), out)
     exact, made = exact_cells(network, planes), out.numpy()
@@ -198,8 +201,10 @@ def test_it_compiles_without_spills_and_its_blocks_fit_a_multiprocessor(
 
 
 @pytest.mark.gpu("cuda.bindings.nvrtc")
-def test_on_a_gpu_a_whole_picture_is_that_of_a_launch_a_layer() -> None:
-    network, size, device = zoo.load("luma").quantized(Colour()), (1080, 1920), torch.device("cuda", 0)
+@pytest.mark.parametrize("sharpness", [0, 100])
+def test_on_a_gpu_a_whole_picture_is_that_of_a_launch_a_layer(sharpness: int) -> None:
+    network = zoo.load("luma", sharpness=sharpness).quantized(Colour())
+    size, device = (1080, 1920), torch.device("cuda", 0)
     rng = np.random.default_rng(0)
     luma = np.asarray(cv2.resize(rng.integers(0, 256, (68, 120)).astype(np.uint8), size[::-1]), np.uint8)
     chroma = np.stack([luma[::2, ::2]] * 2)

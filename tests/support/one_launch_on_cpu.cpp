@@ -9,18 +9,14 @@ static ucontext_t scheduler, fibers[32 * WARPS];
 static bool done[32 * WARPS];
 static std::vector<char> stacks(32 * WARPS * STACK);
 static struct {
-    const uint8_t *luma, *chroma; uint32_t* out; const float *least, *most; const uint4 *head, *body, *tail, *cubic; const int* starts; const float* factors;
+    const uint8_t *luma, *chroma; uint32_t* out; const uint4 *head, *body, *tail, *cubic; const int* starts; const float* factors;
     const int* taps; int rows, columns;
 } given;
 
 void let_others_run() { swapcontext(&fibers[current], &scheduler); }
 
 static void thread(int k) {
-    one_launch(given.luma, given.chroma, given.out,
-#if WITHIN
-               given.least, given.most,
-#endif
-               given.head, given.body, given.tail, given.cubic, given.starts,
+    one_launch(given.luma, given.chroma, given.out, given.head, given.body, given.tail, given.cubic, given.starts,
                given.factors, given.taps, given.rows, given.columns);
     done[k] = true;
 }
@@ -47,22 +43,16 @@ static void block() {
     }
 }
 
-extern "C" const char* one_launch_kinds() { return WITHIN ? "ppppppppppppii" : "ppppppppppii"; }
+extern "C" const char* one_launch_kinds() { return "ppppppppppii"; }
 
 extern "C" int shared_bytes() { return sizeof map; }
 
 extern "C" int threads() { return block_threads; }
 
 extern "C" void one_launch_run(int grid_columns, int grid_rows, const uint8_t* luma, const uint8_t* chroma, uint32_t* out,
-#if WITHIN
-                               const float* least, const float* most,
-#endif
                                const uint4* head, const uint4* body, const uint4* tail, const uint4* cubic,
                                const int* starts, const float* factors, const int* taps, int rows, int columns) {
-#if !WITHIN
-    const float *least = nullptr, *most = nullptr;
-#endif
-    given = {luma, chroma, out, least, most, head, body, tail, cubic, starts, factors, taps, rows, columns};
+    given = {luma, chroma, out, head, body, tail, cubic, starts, factors, taps, rows, columns};
     for (int y = 0; y < grid_rows; y++)
         for (int x = 0; x < grid_columns; x++) {
             blockIdx = {x, y};
