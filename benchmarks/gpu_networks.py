@@ -122,6 +122,7 @@ def engine(setting: Setting) -> Iterator[Step]:
     for precision in ("int8",) if REHEARSAL else ("int8", "fp16"):
         yield Step(f"cuda, luma, {precision}, host to host", 12, partial(host_to_host, "luma", precision, setting.size))
         yield Step(f"cuda, luma, {precision}, on the GPU", 8, partial(on_gpu, "cuda", "luma", precision, setting.size))
+    yield Step("cuda, luma, int8, tensors of RGB", 8, partial(tensors, setting.size), "0.12-0.17")
 
 
 def tunings(setting: Setting) -> Iterator[Step]:
@@ -266,6 +267,18 @@ def on_gpu(name: str, model: str, precision: Precision, size: tuple[int, int]) -
     calls = [partial(network.run, *planes_on_gpu(size, k)) for k in range(SETS)]
     row = timed(calls, network.describe()["macs"], capture=False)  # it may be a graph itself
     return {**row, "cpu_us_a_frame": enqueued_us(calls)}
+
+
+def tensors(size: tuple[int, int]) -> Row:
+    """Time RGB to RGB in GPU memory, as ``Upscaler.tensor`` makes it."""
+    from sr4k import load_preset
+    from sr4k.memory.tensors_on_gpu import TensorsOnGpu
+
+    work = TensorsOnGpu(load_preset("file").updated("engine", name="cuda").engine, kept=1)
+    shape = (1, 3, size[1], size[0])
+    batches = [torch.randint(0, 256, shape, dtype=torch.uint8, device=DEVICE) for _ in range(SETS)]
+    calls = [partial(work, batch) for batch in batches]
+    return {**timed(calls, capture=False), "cpu_us_a_frame": enqueued_us(calls)}
 
 
 def folded_in_torch(model: str, size: tuple[int, int], compiled: bool) -> Row:
