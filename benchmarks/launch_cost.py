@@ -54,7 +54,8 @@ def main() -> None:
         "",
         "A picture of NVDEC's is padded in one launch, and upscaled by `luma` in one, by NVIDIA's bindings, with a "
         "driver that does nothing. `Upscaler.tensor` takes three launches: RGB to planes, `luma`, NV12 to RGB. "
-        "Nothing here has run on a GPU.",
+        "A launch a layer is Triton's, from Python: what a video takes only where CUDA can't capture a graph, as the "
+        "graph is one call of PyTorch's, which isn't in here. Nothing here has run on a GPU.",
         "",
         "| | microseconds a picture |",
         "|---|---|",
@@ -71,24 +72,53 @@ def measured() -> dict[str, float]:
     from sr4k.engines.padding import Padding
 
     nvrtc.compiled = lambda *_: b""  # type: ignore[assignment] # what the stand-in loads
-    network, padding = one_launch(1080, 1920), Padding(1080, 1920, torch.uint8, torch.device("cpu"))
+    network, crisp = one_launch(1080, 1920), one_launch(1080, 1920, sharpness=100)
+    paddings = [Padding(1080, 1920, kind, torch.device("cpu")) for kind in (torch.uint8, torch.uint16)]
     luma, chroma, out = (torch.zeros(1, 1, dtype=torch.uint8) for _ in range(3))
     steps = {
-        "padding, two new planes": timed(lambda: padding(luma, chroma)),
+        "padding, two new planes": timed(lambda: paddings[0](luma, chroma)),
+        "padding, two new planes of 10 bits": timed(lambda: paddings[1](luma, chroma)),
         "upscaling": timed(lambda: network.run(luma, chroma, out)),
+        "upscaling with a sharpness": timed(lambda: crisp.run(luma, chroma, out)),
+        "upscaling in a launch a layer, `luma-large`": layered("luma-large", 8),
+        "upscaling in a launch a layer, `luma` of 10 bits": layered("luma", 10),
+        "upscaling in a launch a layer, `luma` of 10 bits with a sharpness": layered("luma", 10, sharpness=100),
         **{f"`Upscaler.tensor`, batches of {number}": tensors(number) for number in (1, 8)},
     }
     return {f"{step}, {name}": value for step, found in steps.items() for name, value in found.items()}
 
 
-def one_launch(height: int, width: int) -> Any:
+def one_launch(height: int, width: int, sharpness: int = 0) -> Any:
     """Return ``luma`` in one launch, for the stand-in."""
     from sr4k.engines.one_launch import OneLaunch, plan_for
     from sr4k.models import zoo
     from sr4k.models.colour import Colour
 
-    network, plan = zoo.load("luma").quantized(Colour()), plan_for(4, 227 << 10, 228 << 10)
+    network, plan = zoo.load("luma", sharpness=sharpness).quantized(Colour()), plan_for(4, 227 << 10, 228 << 10)
     return OneLaunch(network, height, width, torch.device("cpu"), layout="nv12", plan=plan)
+
+
+def layered(model: str, bits: int, sharpness: int = 0) -> dict[str, float]:
+    """Return microseconds a picture in a launch a layer, compiled for an H100, as if the tensors were there."""
+    from triton.backends.nvidia.driver import CudaDriver
+    from triton.runtime import driver
+
+    from sr4k.engines import EngineSpec
+    from sr4k.engines.cuda_network import FusedNetwork
+    from sr4k.models import zoo
+    from sr4k.models.colour import Colour
+
+    stand_in = CudaDriver()
+    stand_in.get_current_stream = stand_in.get_current_device = lambda *_: 0
+    stand_in.get_device_capability = lambda *_: (9, 0)
+    driver.set_active(stand_in)
+    spec = EngineSpec(model=model, height=32, width=32, colour=Colour(bits=bits))
+    loaded = zoo.load(model, sharpness=sharpness)
+    folded = loaded.quantized(spec.colour) if bits == 8 else loaded.folded(spec.colour)
+    network = FusedNetwork(folded, 32, 32, torch.device("cpu"), layout="nv12")
+    luma, chroma = (torch.zeros(shape, dtype=network.dtype) for shape in spec.input_shapes)
+    out, maps = torch.zeros(network.output_shape, dtype=network.dtype), network.maps()
+    return timed(lambda: network.run(luma, chroma, out, maps))
 
 
 def tensors(number: int) -> dict[str, float]:

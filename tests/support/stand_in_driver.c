@@ -48,7 +48,8 @@ int cuDeviceGet(int* device, int index) { *device = index; return 0; }
 int cuDeviceGetName(char* name, int length, int device) { strncpy(name, "Stand-in", length); return 0; }
 int cuDeviceTotalMem_v2(unsigned long* bytes, int device) { *bytes = 80ul << 30; return 0; }
 int cuDeviceGetAttribute(int* value, int attribute, int device) {
-    *value = attribute == 75 ? 9 : attribute == 14 ? 512 : 0;  // compute capability 9.0, texture alignment
+    // compute capability 9.0, texture alignment, shared memory of a block
+    *value = attribute == 75 ? 9 : attribute == 14 ? 512 : attribute == 97 ? 227 << 10 : 0;
     return 0;
 }
 int cuDeviceComputeCapability(int* major, int* minor, int device) { *major = 9; *minor = 0; return 0; }
@@ -63,6 +64,14 @@ int cuDevicePrimaryCtxRetain(void** context, int device) { *context = CONTEXT; r
 int cuCtxGetDevice(int* device) { *device = 0; return 0; }
 int cuCtxGetCurrent(void** context) { *context = CONTEXT; return 0; }
 int cuMemAlloc_v2(unsigned long* address, unsigned long bytes) { *address = (unsigned long)malloc(bytes); return 0; }
+
+// What Triton's launcher needs beside.
+SUCCEEDS(cuCtxGetLimit) SUCCEEDS(cuCtxSetCurrent) SUCCEEDS(cuFuncSetCacheConfig) SUCCEEDS(cuLaunchKernelEx)
+int cuFuncGetAttribute(int* value, int attribute, void* function) {
+    *value = attribute == 0 ? 1024 : 0;  // threads that a block may have
+    return 0;
+}
+int cuPointerGetAttribute(void** value, int attribute, void* pointer) { *value = pointer; return 0; }
 
 // How NVIDIA's Python bindings find the calls.
 int cuGetProcAddress_v2(const char* symbol, void** found, int version, unsigned long flags, int* status) {
