@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 from extras import required
-from gpu_plan import MODELS, PHOTOGRAPH, PREDICTED_AT_ONCE, REHEARSAL, Setting, Step, predicted_launch
+from gpu_plan import (
+    MODELS,
+    PHOTOGRAPH,
+    PREDICTED_AT_ONCE,
+    PREDICTED_WITH_SHARPNESS,
+    REHEARSAL,
+    Setting,
+    Step,
+    predicted_launch,
+)
 from gpu_timing import DEVICE, SETS, Row, enqueued_us, timed
 from numpy.typing import NDArray
 
@@ -40,6 +49,10 @@ Planes = list[NDArray[np.uint8]]
 
 _TIES, _TIES_OF_FLOATS = 0.005, 0.02
 """Largest shares of pixels that may be a level apart: from exact integers, and in float16 from float64."""
+
+
+SHARPNESS = 100
+"""Of rows with one: luma is kept within its source's range."""
 
 
 def right(_: Setting) -> Iterator[Step]:
@@ -109,12 +122,16 @@ def one_launch(setting: Setting) -> Iterator[Step]:
     for model, guess in PREDICTED_AT_ONCE.items():
         name = f"{model}, int8, one launch a picture, to NV12"
         yield Step(name, 10, partial(at_once_fast, model, setting.size), guess)
+    name = f"luma, int8, sharpness {SHARPNESS}, one launch a picture, all pixels"
+    yield Step(name, 25, partial(at_once_sharp, setting.size), PREDICTED_WITH_SHARPNESS["luma"])
 
 
 def whole(setting: Setting) -> Iterator[Step]:
     """Compare all pixels of a full-size frame with the exact integers, twice: what differs between runs is a race."""
     for model in MODELS:
         yield Step(f"{model}, int8", 12, partial(whole_frame, model, setting.size))
+    name = f"luma, int8, sharpness {SHARPNESS}"
+    yield Step(name, 12, partial(whole_frame, "luma", setting.size, sharpness=SHARPNESS))
 
 
 def engine(setting: Setting) -> Iterator[Step]:
@@ -356,16 +373,17 @@ def host_to_host(model: str, precision: Precision, size: tuple[int, int]) -> Row
 
 
 @cache
-def exact_frame(model: str, size: tuple[int, int]) -> NDArray[np.float64]:
+def exact_frame(model: str, size: tuple[int, int], sharpness: int = 0) -> NDArray[np.float64]:
     """Return the cells that exact integers make of the second sample picture."""
-    return inner(referring(IntegerExecutor(zoo.load(model).quantized(COLOUR))), list(planes_on_gpu(size, 1)))
+    network = zoo.load(model, sharpness=sharpness).quantized(COLOUR)
+    return inner(referring(IntegerExecutor(network)), list(planes_on_gpu(size, 1)))
 
 
-def whole_frame(model: str, size: tuple[int, int], tuning: Tuning | None = None) -> Row:
+def whole_frame(model: str, size: tuple[int, int], tuning: Tuning | None = None, sharpness: int = 0) -> Row:
     """Compare all of a frame with the exact integers, in memory that held other values each time."""
-    network = zoo.load(model).quantized(COLOUR)
+    network = zoo.load(model, sharpness=sharpness).quantized(COLOUR)
     fused = FusedNetwork(network, size[1], size[0], torch.device(DEVICE), tuning=tuning)
-    planes, exact = planes_on_gpu(size, 1), exact_frame(model, size)
+    planes, exact = planes_on_gpu(size, 1), exact_frame(model, size, sharpness)
     made = []
     for fill in (77, 200):
         out = torch.full(fused.output_shape, fill, dtype=torch.uint8, device=DEVICE)
@@ -398,9 +416,9 @@ def product(kind: str) -> Row:
     return timed([partial(torch.matmul, a, b)], n**3)
 
 
-def at_once_right(size: tuple[int, int]) -> Row:
+def at_once_right(size: tuple[int, int], sharpness: int = 0) -> Row:
     """Compare a picture in one launch with the exact integers, twice, in memory that held other values."""
-    engine, exact = _at_once("luma", size), exact_frame("luma", size)
+    engine, exact = _at_once("luma", size, sharpness), exact_frame("luma", size, sharpness)
     expected, made = nv12_of(torch.from_numpy(_with_margin(exact)).to(torch.uint8)).int(), []
     for fill in (77, 200):
         out = torch.full(engine.output_shape, fill, dtype=torch.uint8, device=DEVICE)
@@ -412,19 +430,24 @@ def at_once_right(size: tuple[int, int]) -> Row:
     return {**found, "right": found["right"] and same, **about}
 
 
-def at_once_fast(model: str, size: tuple[int, int]) -> Row:
+def at_once_sharp(size: tuple[int, int]) -> Row:
+    """Compare and time a picture in one launch with a sharpness."""
+    return at_once_right(size, SHARPNESS) | at_once_fast("luma", size, SHARPNESS)
+
+
+def at_once_fast(model: str, size: tuple[int, int], sharpness: int = 0) -> Row:
     """Time a picture in one launch."""
-    engine = _at_once(model, size)
+    engine = _at_once(model, size, sharpness)
     outs = [torch.zeros(engine.output_shape, dtype=torch.uint8, device=DEVICE) for _ in range(SETS)]
     calls = [partial(engine.run, *planes_on_gpu(size, k), out) for k, out in enumerate(outs)]
     return timed(calls, engine.macs)
 
 
 @cache
-def _at_once(model: str, size: tuple[int, int]) -> OneLaunch:
+def _at_once(model: str, size: tuple[int, int], sharpness: int) -> OneLaunch:
     device = torch.device(DEVICE) if REHEARSAL else torch.device(DEVICE, torch.cuda.current_device())
     plan = Plan(rows=2, columns=6) if REHEARSAL else None
-    network = zoo.load(model).quantized(COLOUR)
+    network = zoo.load(model, sharpness=sharpness).quantized(COLOUR)
     return OneLaunch(network, size[1], size[0], device, layout="nv12", plan=plan)
 
 

@@ -124,8 +124,8 @@ def test_without_pyav_the_first_call_goes_through_to_its_table(
     assert all(fact["predicted_ms"] and fact["ms"] > 0 for fact in of_part(facts, "luma"))
     assert len(of_part(facts, "launches")) == 7
     at_once, *times = of_part(facts, "one-launch")
-    assert at_once["right"] and at_once["share_apart"] == 0 and at_once["same_twice"]
-    assert [row["predicted_ms"] for row in times if row["ms"] > 0] == ["0.10-0.13", "0.04-0.05"]
+    assert all(row["right"] and row["share_apart"] == 0 and row["same_twice"] for row in (at_once, times[-1]))
+    assert [row["predicted_ms"] for row in times if row["ms"] > 0] == ["0.10-0.13", "0.04-0.05", "0.11-0.14"]
     table = (folder / "out-A" / "table-A.md").read_text()
     assert first.stdout.rstrip().endswith(table.rstrip())
     assert "luma, int8, own kernels, to NV12" in table
