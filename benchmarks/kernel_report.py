@@ -166,7 +166,7 @@ def as_page(rows: list[list[str]]) -> str:
         f"`python benchmarks/kernel_report.py`; {machine.in_words(machine.describe())}, triton {triton.__version__}",
         "",
         "Instructions are those in the machine code, loops counted once. Spilled registers would lie on the stack. The",
-        "predictions are for 1080p on an H100 (`docs/gpu.md`); nothing here has been measured on a GPU.",
+        "predictions are for 1080p on an H100; [an H200 measured](gpu_h200.md) more.",
         "",
         f"| {' | '.join(heads)} |",
         f"|{'---|' * len(heads)}",

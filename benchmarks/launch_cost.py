@@ -55,7 +55,7 @@ def main() -> None:
         "A picture of NVDEC's is padded in one launch, and upscaled by `luma` in one, by NVIDIA's bindings, with a "
         "driver that does nothing. `Upscaler.tensor` takes three launches: RGB to planes, `luma`, NV12 to RGB. "
         "A launch a layer is Triton's, from Python: what a video takes only where CUDA can't capture a graph, as the "
-        "graph is one call of PyTorch's, which isn't in here. Nothing here has run on a GPU.",
+        "graph is one call of PyTorch's, which isn't in here. [With a driver that launches](gpu_h200.md) it is more.",
         "",
         "| | microseconds a picture |",
         "|---|---|",

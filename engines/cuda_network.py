@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import triton
 from torch import Tensor
 
 from sr4k.engines.cuda_calls import prepared_calls
 from sr4k.engines.cuda_kernels import chroma_bicubic, extremes_in_line
 from sr4k.engines.cuda_output import Layout, Output
 from sr4k.engines.cuda_range import CellRange
-from sr4k.engines.fuse import MapRef, PlaneRef
+from sr4k.engines.fuse import MapRef, PlaneRef, fuse
 from sr4k.models.folded_network import FoldedNetwork
 from sr4k.models.quantize import QuantizedNetwork, folded_of
 
@@ -34,14 +33,24 @@ class Tuning:
     stages: int | None = None
 
 
-def usual_tuning() -> Tuning:
-    """Return the tuning for the Triton that is installed: through L1, where each byte is read by nine taps.
+_WIDEST = 32
+_MOST_TERMS = 2
+"""Features, and convolutions in one launch, for which 256 positions fit a program's registers in int8."""
 
-    Without the L1 cache the taps of a layer take nine times the map's bytes from the L2 cache, which is longer than
-    the wait for loads that no stage prefetches.
+
+def usual_tuning(network: FoldedNetwork | QuantizedNetwork) -> Tuning:
+    """Return the tuning that was the fastest on an H200 (`benchmarks/results/gpu_h200.md`).
+
+    For int8 ``luma`` at 1080p, with 4 warps: 256 positions and Triton's stages 0.179 ms; 128 positions with 4, 2 and 1
+    stages 0.195, 0.199 and 0.217 ms. With 256 positions the last launch of ``rcan2`` spills registers, and that of
+    float16 has up to 254: these run as they were measured, with 128 positions and one stage.
     """
-    past_l1 = tuple(int(part) for part in triton.__version__.split(".")[:2]) < (3, 9)
-    return Tuning(stages=1 if past_l1 else None)
+    fits = (
+        isinstance(network, QuantizedNetwork)
+        and all(len(conv.bias) <= _WIDEST for conv in folded_of(network).convs.values())
+        and all(len(launch.terms) <= _MOST_TERMS for launch in fuse(network))
+    )
+    return Tuning(256) if fits else Tuning(stages=1)
 
 
 class FusedNetwork:
@@ -52,7 +61,7 @@ class FusedNetwork:
         height, width: size of the frame; even.
         device: the GPU, or the CPU under Triton's interpreter.
         layout: of the output.
-        tuning: of all launches.
+        tuning: of all launches; `usual_tuning` if ``None``.
 
     Raises:
         EngineError: sums of the network may become larger than the kernels can count.
@@ -69,7 +78,7 @@ class FusedNetwork:
         tuning: Tuning | None = None,
     ) -> None:
         self.height, self.width, self.device, self.layout = height, width, device, layout
-        self._tuning = tuning or usual_tuning()
+        self._tuning = tuning or usual_tuning(network)
         self._is_int8 = isinstance(network, QuantizedNetwork)
         folded = folded_of(network)
         assert folded.colour is not None

@@ -129,6 +129,38 @@ def test_in_int8_the_result_is_that_of_exact_integers(model: str, sharpness: int
         assert difference[..., CELL_OUT**2 :].max() == 0, "chroma is computed in integers"
 
 
+class Recording(IntegerExecutor):
+    """Exact integers that keep what each map is rounded from, in its steps: (features, rows, columns)."""
+
+    def __init__(self, network: QuantizedNetwork) -> None:
+        super().__init__(network)
+        self.unrounded: list[torch.Tensor] = []
+
+    def quantise(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        self.unrounded.append((x / self._input_scales[name])[0])
+        return super().quantise(name, x)
+
+
+def test_from_exact_maps_each_launch_of_rcan2_makes_the_exact_map_but_for_ties() -> None:
+    network = zoo.load("rcan2").quantized(COLOUR)
+    exact, run = Recording(network), FusedNetwork(network, HEIGHT, WIDTH, DEVICE)
+    luma, chroma = (torch.from_numpy(plane).to(DEVICE) for plane in picture(3))
+    exact(luma.cpu()[None, None], chroma.cpu()[None])
+    maps = [torch.zeros(call.values, dtype=torch.int8, device=DEVICE) for call in run._calls]
+    out = torch.zeros(run.output_shape, dtype=torch.uint8, device=DEVICE)
+    for k, (kernel, programs, arguments) in enumerate(run.launches(luma, chroma, out, maps)):
+        kernel[(programs,)](**arguments)
+        if (grid := run._calls[k].grid) and run._calls[k].to_map:
+            stored = maps[k][: (grid.rows + 4) * grid.stride * run._calls[k].outputs]
+            inner = stored.view(grid.rows + 4, grid.stride, -1)[2:-2, 2:-2]
+            unrounded = exact.unrounded[k].permute(1, 2, 0)
+            rounded = unrounded.round().clamp(-128, 127)
+            from_a_tie = (unrounded - unrounded.floor() - 0.5).abs()[INNER]
+            differs = (inner.cpu() != rounded)[INNER]
+            assert not (differs & (from_a_tie > 1e-5)).any(), run._calls[k].launch.terms
+            inner.copy_(rounded)  # what the next launches read
+
+
 @pytest.mark.parametrize(
     ("model", "sharpness", "sampling"),
     [("luma", 0, "420"), ("luma", 0, "444"), ("luma", 100, "420"), ("rcan2", 0, "420")],
@@ -238,8 +270,9 @@ def test_on_a_gpu_whole_pictures_in_flight_are_those_of_exact_integers(model: st
     network = zoo.load(model).quantized(COLOUR)
     for planes, result in zip(pictures, results, strict=True):
         difference = np.abs(result[INNER] - expected(network, planes))
-        assert difference.max() <= 1
-        assert (difference > 0).mean() < 0.005
+        most, share = (2, 0.05) if model == "rcan2" else (1, 0.005)  # a tie grows in the layers of rcan2
+        assert difference.max() <= most
+        assert (difference > 0).mean() < share
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +289,8 @@ def kernels() -> dict[str, list[dict[str, Any]]]:
 def without_range(kernels: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those of the network, after the two launches that find the range of luma around each cell."""
     assert [kernel["convs"] for kernel in kernels[:2]] == [["range"]] * 2
-    assert [kernel["ptx"].count("ld.global") for kernel in kernels[:2]] == [14, 28]
+    along_rows, along_columns = (kernel["ptx"].count("ld.global") for kernel in kernels[:2])
+    assert along_rows % 14 == 0 and along_columns == 2 * along_rows
     return kernels[2:]
 
 
@@ -294,12 +328,20 @@ def test_with_one_stage_the_taps_are_loaded_through_the_l1_cache(kernels: dict[s
     assert "ld.global.ca" in body
 
 
-@pytest.mark.parametrize(("version", "stages"), [("3.6.0", 1), ("3.8.1", 1), ("3.9.0", None), ("4.0.0", None)])
-def test_loads_have_one_stage_where_more_would_bypass_the_l1_cache(
-    version: str, stages: int | None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("model", "precision", "tuning"),
+    [
+        ("luma", "int8", Tuning(256)),
+        ("luma-large", "int8", Tuning(256)),
+        ("luma", "fp16", Tuning(128, stages=1)),
+        ("rcan2", "int8", Tuning(128, stages=1)),
+    ],
+)
+def test_a_program_computes_256_positions_where_these_fit_its_registers(
+    model: str, precision: str, tuning: Tuning
 ) -> None:
-    monkeypatch.setattr(triton, "__version__", version)
-    assert usual_tuning().stages == stages
+    loaded = zoo.load(model)
+    assert usual_tuning(loaded.quantized(COLOUR) if precision == "int8" else loaded.folded(COLOUR)) == tuning
 
 
 def test_the_result_does_not_depend_on_the_stages_of_a_launch() -> None:
