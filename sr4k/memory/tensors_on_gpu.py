@@ -1,4 +1,4 @@
-"""Tensors in the memory of an NVIDIA GPU, upscaled there: nothing passes through host memory. Not yet run on hardware.
+"""Tensors in the memory of an NVIDIA GPU, upscaled there: nothing passes through host memory.
 
 The networks on a GPU work on planes, so RGB becomes full-range Y'CbCr of 8 bits and 4:4:4 before them, and their 4:2:0
 becomes RGB again: results are close to those of host memory, and not equal to them.

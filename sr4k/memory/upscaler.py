@@ -276,7 +276,7 @@ class Upscaler:
         Returns:
             A new tensor (N, 3, 2H, 2W) or (N, 1, 2H, 2W), or of the size that was asked for: for a tensor of PyTorch's
             one on the same device, and for any other a NumPy array, which has DLPack as well. If the engine runs on an
-            NVIDIA GPU, PyTorch's tensors there stay there (RGB of 8 bits, at twice its size; not yet run on hardware).
+            NVIDIA GPU, PyTorch's tensors there stay there (RGB of 8 bits, at twice its size).
 
         Raises:
             OptionError: the tensor is of another kind, such as float, or the engine can't do what is asked.
