@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 torch = required("torch")
 
+from rig.exact_maps import Recording, from_exact_maps  # noqa: E402
 from sr4k.bench.engine_alone import padded_planes  # noqa: E402
 from sr4k.engines import EngineSpec, create_engine  # noqa: E402
 from sr4k.engines.cuda_network import FusedNetwork, Tuning  # noqa: E402
@@ -53,6 +54,8 @@ _TIES, _FLOATS = (1, 0.005), (1, 0.02)
 _GROWN_TIES = {"rcan2": (2, 0.05)}
 """The same from exact integers for networks whose layers make more of a tie that float32 rounds the other way."""
 
+_TIE = 1e-5
+"""Steps from a tie, within which float32 may round a value of up to 128 steps otherwise."""
 
 SHARPNESS = 100
 """Of rows with one: luma is kept within its source's range."""
@@ -66,6 +69,8 @@ def right(_: Setting) -> Iterator[Step]:
             for precision in both:
                 yield Step(f"{engine}, {model}, {precision}", 10, partial(difference, engine, model, precision))
     yield Step("cuda, luma, fp16 of 10 bits", 10, deep_difference)
+    for model in MODELS:
+        yield Step(f"cuda, {model}, int8, each launch from exact maps", 10, partial(launch_by_launch, model))
 
 
 def luma(setting: Setting) -> Iterator[Step]:
@@ -204,6 +209,16 @@ def deep_difference() -> Row:
         "most_levels_apart": int(levels.max()),
         "mean_apart": float(levels.mean()),
     }
+
+
+def launch_by_launch(model: str) -> Row:
+    """Compare each map with the exact one, as made from exact maps: what differs may only be a tie."""
+    network = zoo.load(model).quantized(COLOUR)
+    fused = FusedNetwork(network, *PHOTOGRAPH, torch.device(DEVICE))
+    found = from_exact_maps(
+        fused, referring(Recording(network)), *(torch.from_numpy(plane).to(DEVICE) for plane in photographs()[0])
+    )
+    return {"right": found.farthest_from_a_tie < _TIE, **found._asdict()}
 
 
 def _apart(levels: NDArray[Any], bounds: tuple[int, float] = _TIES) -> Row:

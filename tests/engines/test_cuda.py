@@ -30,8 +30,10 @@ pytestmark = pytest.mark.slow
 torch = pytest.importorskip("torch")
 triton = pytest.importorskip("triton")
 
+import gpu_networks  # noqa: E402
 from triton.runtime.errors import OutOfResources  # noqa: E402
 
+from rig.exact_maps import Recording, from_exact_maps  # noqa: E402
 from sr4k.engines.cuda import CudaOnGpu, captured  # noqa: E402
 from sr4k.engines.cuda_kernels import fused_convolution  # noqa: E402
 from sr4k.engines.cuda_network import FusedNetwork, Tuning, usual_tuning  # noqa: E402
@@ -129,36 +131,14 @@ def test_in_int8_the_result_is_that_of_exact_integers(model: str, sharpness: int
         assert difference[..., CELL_OUT**2 :].max() == 0, "chroma is computed in integers"
 
 
-class Recording(IntegerExecutor):
-    """Exact integers that keep what each map is rounded from, in its steps: (features, rows, columns)."""
-
-    def __init__(self, network: QuantizedNetwork) -> None:
-        super().__init__(network)
-        self.unrounded: list[torch.Tensor] = []
-
-    def quantise(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        self.unrounded.append((x / self._input_scales[name])[0])
-        return super().quantise(name, x)
-
-
-def test_from_exact_maps_each_launch_of_rcan2_makes_the_exact_map_but_for_ties() -> None:
-    network = zoo.load("rcan2").quantized(COLOUR)
-    exact, run = Recording(network), FusedNetwork(network, HEIGHT, WIDTH, DEVICE)
-    luma, chroma = (torch.from_numpy(plane).to(DEVICE) for plane in picture(3))
-    exact(luma.cpu()[None, None], chroma.cpu()[None])
-    maps = [torch.zeros(call.values, dtype=torch.int8, device=DEVICE) for call in run._calls]
-    out = torch.zeros(run.output_shape, dtype=torch.uint8, device=DEVICE)
-    for k, (kernel, programs, arguments) in enumerate(run.launches(luma, chroma, out, maps)):
-        kernel[(programs,)](**arguments)
-        if (grid := run._calls[k].grid) and run._calls[k].to_map:
-            stored = maps[k][: (grid.rows + 4) * grid.stride * run._calls[k].outputs]
-            inner = stored.view(grid.rows + 4, grid.stride, -1)[2:-2, 2:-2]
-            unrounded = exact.unrounded[k].permute(1, 2, 0)
-            rounded = unrounded.round().clamp(-128, 127)
-            from_a_tie = (unrounded - unrounded.floor() - 0.5).abs()[INNER]
-            differs = (inner.cpu() != rounded)[INNER]
-            assert not (differs & (from_a_tie > 1e-5)).any(), run._calls[k].launch.terms
-            inner.copy_(rounded)  # what the next launches read
+@pytest.mark.parametrize("model", ["luma-fast", "rcan2"])
+def test_from_exact_maps_each_launch_makes_the_exact_map_but_for_ties(model: str) -> None:
+    network = zoo.load(model).quantized(COLOUR)
+    planes = [torch.from_numpy(plane).to(DEVICE) for plane in picture(3)]
+    fused_network = FusedNetwork(network, HEIGHT, WIDTH, DEVICE)
+    found = from_exact_maps(fused_network, gpu_networks.referring(Recording(network)), *planes)
+    assert found.values > 1000
+    assert found.farthest_from_a_tie < 1e-5
 
 
 @pytest.mark.parametrize(
