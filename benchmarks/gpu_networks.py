@@ -57,6 +57,15 @@ _GROWN_TIES = {"rcan2": (2, 0.05)}
 _TIE = 1e-5
 """Steps from a tie, within which float32 may round a value of up to 128 steps otherwise."""
 
+PLANS = (
+    *(("luma", Plan(34, 60, heads=h, tails=t, chromas=c)) for h, t, c in ((4, 1, 1), (4, 2, 1), (4, 2, 2), (8, 4, 2))),
+    ("luma-fast", Plan(34, 60)),
+    ("luma-fast", Plan(40, 66, heads=4, tails=2, chromas=2)),
+    ("luma-fast", Plan(34, 60, heads=4, tails=2, chromas=2)),
+)
+"""Networks in one launch with other plans than their own: more loads under way together where these are waited for, and
+tiles of `luma-fast` that give more multiprocessors a second one."""
+
 SHARPNESS = 100
 """Of rows with one: luma is kept within its source's range."""
 
@@ -165,6 +174,9 @@ def tunings(setting: Setting) -> Iterator[Step]:
             stages = "" if tuning.stages is None else f", {tuning.stages} stage"
             name = f"{model} {precision}, {tuning.block} positions, {tuning.warps} warps{stages}"
             yield Step(name, 8, partial(own, model, precision, setting.size, "nv12", tuning))
+    for model, plan in () if REHEARSAL else PLANS:
+        name = f"{model} int8, one launch, {plan.rows}x{plan.columns}, {plan.heads} {plan.tails} {plan.chromas} at once"
+        yield Step(name, 12, partial(at_once_planned, model, setting.size, plan))
 
 
 def peers(setting: Setting) -> Iterator[Step]:
@@ -444,9 +456,9 @@ def product(kind: str) -> Row:
     return timed([partial(torch.matmul, a, b)], n**3)
 
 
-def at_once_right(size: tuple[int, int], sharpness: int = 0) -> Row:
+def at_once_right(size: tuple[int, int], sharpness: int = 0, model: str = "luma", plan: Plan | None = None) -> Row:
     """Compare a picture in one launch with the exact integers, twice, in memory that held other values."""
-    engine, exact = _at_once("luma", size, sharpness), exact_frame("luma", size, sharpness)
+    engine, exact = _at_once(model, size, sharpness, plan), exact_frame(model, size, sharpness)
     expected, made = nv12_of(torch.from_numpy(_with_margin(exact)).to(torch.uint8)).int(), []
     for fill in (77, 200):
         out = torch.full(engine.output_shape, fill, dtype=torch.uint8, device=DEVICE)
@@ -463,18 +475,23 @@ def at_once_sharp(size: tuple[int, int]) -> Row:
     return at_once_right(size, SHARPNESS) | at_once_fast("luma", size, SHARPNESS)
 
 
-def at_once_fast(model: str, size: tuple[int, int], sharpness: int = 0) -> Row:
+def at_once_planned(model: str, size: tuple[int, int], plan: Plan) -> Row:
+    """Compare and time a picture in one launch with another partition of the picture, or more loads under way."""
+    return at_once_right(size, model=model, plan=plan) | at_once_fast(model, size, plan=plan)
+
+
+def at_once_fast(model: str, size: tuple[int, int], sharpness: int = 0, plan: Plan | None = None) -> Row:
     """Time a picture in one launch."""
-    engine = _at_once(model, size, sharpness)
+    engine = _at_once(model, size, sharpness, plan)
     outs = [torch.zeros(engine.output_shape, dtype=torch.uint8, device=DEVICE) for _ in range(SETS)]
     calls = [partial(engine.run, *planes_on_gpu(size, k), out) for k, out in enumerate(outs)]
     return timed(calls, engine.macs)
 
 
 @cache
-def _at_once(model: str, size: tuple[int, int], sharpness: int) -> OneLaunch:
+def _at_once(model: str, size: tuple[int, int], sharpness: int, plan: Plan | None) -> OneLaunch:
     device = torch.device(DEVICE) if REHEARSAL else torch.device(DEVICE, torch.cuda.current_device())
-    plan = Plan(rows=2, columns=6) if REHEARSAL else None
+    plan = Plan(rows=2, columns=6) if REHEARSAL else plan
     network = zoo.load(model, sharpness=sharpness).quantized(COLOUR)
     return OneLaunch(network, size[1], size[0], device, layout="nv12", plan=plan)
 

@@ -33,7 +33,7 @@ if ((${#missing[@]})); then
 fi
 
 if [ ! -e "$carry/clip.mp4" ]; then
-    "$python" - "$carry/clip.mp4" "${SECONDS_OF_CLIP:-12}" "${SIZE_OF_CLIP:-1920x1080}" << 'END'
+    "$python" - "$carry/clip.mp4" "${SECONDS_OF_CLIP:-6}" "${SIZE_OF_CLIP:-1920x1080}" << 'END'
 import sys
 from pathlib import Path
 from sr4k.sample import write_sample
@@ -55,6 +55,6 @@ fi
 total=$((packed + around))
 awk -v p="$packed" -v t="$around" 'BEGIN { printf "packed %.1f MiB, tree %.1f MiB: %.1f of 62 MiB\n", p / 2^20, t / 2^20, (p + t) / 2^20 }'
 if ((total > most)); then
-    echo "too large: $((total - most)) bytes more than 62 MiB; a shorter clip is SECONDS_OF_CLIP=6" >&2
+    echo "too large: $((total - most)) bytes more than 62 MiB; a shorter clip is SECONDS_OF_CLIP=3" >&2
     exit 1
 fi

@@ -14,7 +14,8 @@ typedef unsigned int uint32_t;
 
 // one_launch.py defines these: BODY convolutions between head and tail; TW columns and TH rows of a tile, in cells of 2x2
 // pixels; WARPS of a block, and BLOCKS that share a multiprocessor; chroma samples to a cell's side, STEP; NV12 or cells;
-// WITHIN whether luma is kept within its source's range around each cell, and BEYOND levels on either side.
+// WITHIN whether luma is kept within its source's range around each cell, and BEYOND levels on either side. HEADS, TAILS
+// and CHROMAS: rounds of the loop of that name whose loads are under way together; 1: as the compiler likes.
 #ifndef BODY
 #define BODY 4
 #define TW 60
@@ -24,6 +25,9 @@ typedef unsigned int uint32_t;
 #define STEP 1
 #define NV12 1
 #define WITHIN 0
+#define HEADS 1
+#define TAILS 1
+#define CHROMAS 1
 #endif
 #define HALO (BODY + 1)                   // cells around a tile that the network sees
 #define MARGIN 5                          // cells around the picture for which the planes are padded
@@ -174,6 +178,9 @@ one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma,
         load_factors(by, factors, t);
         int first[8];
         load_starts(first, starts, t);
+#if HEADS > 1
+#pragma unroll HEADS
+#endif
         for (int q0 = warp * 16; q0 < POS; q0 += WARPS * 16) {
             uint32_t a[2];
 #pragma unroll
@@ -275,6 +282,9 @@ one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma,
             first[n] = __ldg(starts + 32 * (BODY + 1) + 4 * t + n);
             high_factor[n] = __ldg(mine), low_factor[n] = __ldg(mine + 16), rest[n] = __ldg(mine + 32);
         }
+#if TAILS > 1
+#pragma unroll TAILS
+#endif
         for (int q0 = warp * 16; q0 < TH * P; q0 += WARPS * 16) {
             int c[2][4], high[2][4] = {}, low[2][4] = {};
 #pragma unroll
@@ -340,6 +350,9 @@ one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma,
         int chroma_pitch = STEP == 1 ? grid_columns + 2 : pitch;
         int plane = (STEP == 1 ? grid_rows + 2 : 2 * grid_rows + 1) * chroma_pitch;
         int last = (2 * plane - 1) >> 2;
+#if CHROMAS > 1
+#pragma unroll CHROMAS
+#endif
         for (int k = threadIdx.x; k < TH * TW; k += 32 * WARPS) {
             int row = top + k / TW, column = left + k % TW;
             if (row >= cell_rows || column >= cell_columns) continue;

@@ -33,12 +33,17 @@ class Plan(NamedTuple):
         rows, columns: of a tile, in cells.
         warps: warps of 32 threads in a block, which computes one tile.
         blocks: that share a multiprocessor.
+        heads, tails, chromas: rounds of the loops of head, tail and chroma whose loads are under way together; 1: as
+            the compiler likes.
     """
 
     rows: int
     columns: int
     warps: int = 4
     blocks: int = 2
+    heads: int = 1
+    tails: int = 1
+    chromas: int = 1
 
     def shared_bytes(self, convs: int) -> int:
         """Return the shared memory of a block, for a network with so many convolutions between head and tail."""
@@ -69,6 +74,7 @@ def options(plan: Plan, convs: int, layout: Layout, sampling: str, beyond: float
     """Return the compiler's options for one form of the kernel."""
     values: dict[str, int | str] = {
         "BODY": convs, "TH": plan.rows, "TW": plan.columns, "WARPS": plan.warps, "BLOCKS": plan.blocks,
+        "HEADS": plan.heads, "TAILS": plan.tails, "CHROMAS": plan.chromas,
         "STEP": 2 if sampling == "444" else 1, "NV12": int(layout == "nv12"),
         "WITHIN": int(beyond is not None), "BEYOND": f"{beyond or 0.0}f",
     }  # fmt: skip

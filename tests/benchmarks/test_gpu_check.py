@@ -20,6 +20,8 @@ import gpu_site
 from gpu_facts import read_facts
 from gpu_plan import CALLS, PARTS, Setting, steps_of
 
+from sr4k.models.architecture import LumaShape
+from sr4k.models.catalogue import architecture
 from sr4k.sample import write_sample
 
 pytestmark = pytest.mark.slow(seconds=30)
@@ -171,6 +173,18 @@ def test_loads_in_one_two_and_four_stages_are_measured(tmp_path: Path, monkeypat
     monkeypatch.setattr(gpu_networks, "REHEARSAL", False)
     names = [step.what for step in steps_of("tunings", Setting((1920, 1080), tmp_path, tmp_path, 0.0))]
     assert names[:3] == [f"luma int8, {count} stages" for count in (1, 2, 4)]
+
+
+def test_the_plans_of_one_launch_that_are_measured_fit_into_a_multiprocessor_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu_networks, "REHEARSAL", False)
+    names = [step.what for step in steps_of("tunings", Setting((1920, 1080), tmp_path, tmp_path, 0.0))]
+    assert sum("one launch" in name for name in names) == len(set(gpu_networks.PLANS)) == 7
+    for model, plan in gpu_networks.PLANS:
+        shape = architecture(model)
+        assert isinstance(shape, LumaShape)
+        assert 2 * (plan.shared_bytes(shape.convs) + 1024) <= 228 * 1024, "what Hopper has"
 
 
 def test_the_site_folder_has_the_whole_package_wherever_python_is_started(tmp_path: Path) -> None:
