@@ -7,7 +7,6 @@ Weights have 8 bits in all rows. On folders of test pictures the loss of PSNR-Y 
 it: where compression leaves pixels that hardly change, each rounding turns a small change into a step or into none.
 """
 
-import argparse
 import tempfile
 from dataclasses import replace
 from functools import partial
@@ -16,14 +15,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from int8_steps import upscaled
-from looks import flicker_of, through
+from int8_steps import about, asked, reached, read
+from looks import SOURCES, flicker_at, through
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from rig.compressed import by_luma, lanczos
-from sr4k.bench import machine
 from sr4k.bench.machine import in_words
 from sr4k.bench.report import store
 from sr4k.models import zoo
@@ -31,11 +29,8 @@ from sr4k.models.catalogue import SHARPEST
 from sr4k.models.colour import Colour
 from sr4k.models.execute import FoldedExecutor, IntegerExecutor, convolved
 from sr4k.models.geometry import CELL_OUT, MARGIN, SCALE, pad_planes
-from sr4k.models.quality.metrics import luma, psnr
-from sr4k.models.quality.testset import pictures_of, titles_of
 from sr4k.models.quantize import QuantizedNetwork
 
-HERE = Path(__file__).parent
 NAME = "activation_bits"
 BITS = (8, 9, 10, 11)
 FLOAT = "float"
@@ -67,35 +62,17 @@ class FinerExecutor(IntegerExecutor):
 
 def main() -> None:
     """Measure all numbers of bits, store and print the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="*", type=Path, help="test pictures, for the loss on photographs")
-    parser.add_argument("--model", default="luma")
-    parser.add_argument("--results", type=Path, default=HERE / "results")
-    args = parser.parse_args()
-    found = {
-        "machine": machine.describe(),
-        "command": " ".join(["python benchmarks/activation_bits.py", *(folder.name for folder in args.folders)]),
-        "model": args.model,
-        "losses": losses(args.model, args.folders),
-        "flicker": flickers(args.model),
-    }
+    args = asked(__doc__)
+    found = about(NAME, args) | {"losses": losses(args.model, args.folders), "flicker": flickers(args.model)}
     store(args.results, NAME, found, as_markdown(found))
     print((args.results / f"{NAME}.md").read_text())
 
 
 def losses(name: str, folders: list[Path]) -> dict[str, dict[str, float]]:
     """Return the losses of PSNR-Y against float in dB, by bits as text, then by folder."""
-    model = zoo.load(name)
-    pairs = {title: list(pictures_of(folder)) for title, folder in titles_of(folders).items()}
-
-    def reached(run: FoldedExecutor) -> dict[str, float]:
-        return {
-            title: float(np.mean([psnr(luma(upscaled(run, pair.low)), luma(pair.high)) for pair in some]))
-            for title, some in pairs.items()
-        }
-
-    usual = reached(FoldedExecutor(model.folded(None)))
-    found = {str(bits): reached(FinerExecutor(model.quantized(None), bits)) for bits in BITS}
+    model, pairs = zoo.load(name), read(folders)
+    usual = reached(FoldedExecutor(model.folded(None)), pairs)
+    found = {str(bits): reached(FinerExecutor(model.quantized(None), bits), pairs) for bits in BITS}
     return {bits: {title: usual[title] - got[title] for title in usual} for bits, got in found.items()}
 
 
@@ -106,9 +83,9 @@ def flickers(name: str) -> dict[str, float]:
         FLOAT: FoldedExecutor(model.folded(colour))
     }
     with tempfile.TemporaryDirectory() as folder:
-        usual = flicker_of(through(lanczos, Path(folder)))[SOURCE]
+        usual = flicker_at(through(lanczos, Path(folder)), SOURCES[SOURCE])
         return {
-            bits: flicker_of(through(by_luma(partial(enlarged, run)), Path(folder)))[SOURCE] / usual
+            bits: flicker_at(through(by_luma(partial(enlarged, run)), Path(folder)), SOURCES[SOURCE]) / usual
             for bits, run in runs.items()
         }
 

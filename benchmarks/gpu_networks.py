@@ -34,6 +34,7 @@ from sr4k.engines.one_launch import OneLaunch, Plan  # noqa: E402
 from sr4k.media.sample_pattern import draw  # noqa: E402
 from sr4k.models import zoo  # noqa: E402
 from sr4k.models.architecture import Precision  # noqa: E402
+from sr4k.models.catalogue import SHARPEST  # noqa: E402
 from sr4k.models.colour import Colour  # noqa: E402
 from sr4k.models.execute import FoldedExecutor, IntegerExecutor, TorchOps, as_tensors  # noqa: E402
 from sr4k.models.folded_network import FoldedNetwork  # noqa: E402
@@ -65,9 +66,6 @@ PLANS = (
 )
 """Networks in one launch with other plans than their own: more loads under way together where these are waited for, and
 tiles of `luma-fast` that give more multiprocessors a second one."""
-
-SHARPNESS = 100
-"""Of rows with one: luma is kept within its source's range."""
 
 
 def right(_: Setting) -> Iterator[Step]:
@@ -139,16 +137,16 @@ def one_launch(setting: Setting) -> Iterator[Step]:
     for model, guess in PREDICTED_AT_ONCE.items():
         name = f"{model}, int8, one launch a picture, to NV12"
         yield Step(name, 10, partial(at_once_fast, model, setting.size), guess)
-    name = f"luma, int8, sharpness {SHARPNESS}, one launch a picture, all pixels"
-    yield Step(name, 25, partial(at_once_sharp, setting.size), PREDICTED_WITH_SHARPNESS["luma"])
+    name = f"luma, int8, sharpness {SHARPEST}, one launch a picture, all pixels"
+    yield Step(name, 25, partial(at_once, setting.size, sharpness=SHARPEST), PREDICTED_WITH_SHARPNESS["luma"])
 
 
 def whole(setting: Setting) -> Iterator[Step]:
     """Compare all pixels of a full-size frame with the exact integers, twice: what differs between runs is a race."""
     for model in MODELS:
         yield Step(f"{model}, int8", 12, partial(whole_frame, model, setting.size))
-    name = f"luma, int8, sharpness {SHARPNESS}"
-    yield Step(name, 12, partial(whole_frame, "luma", setting.size, sharpness=SHARPNESS))
+    name = f"luma, int8, sharpness {SHARPEST}"
+    yield Step(name, 12, partial(whole_frame, "luma", setting.size, sharpness=SHARPEST))
 
 
 def engine(setting: Setting) -> Iterator[Step]:
@@ -166,17 +164,19 @@ def tunings(setting: Setting) -> Iterator[Step]:
         yield Step(f"luma int8, {stages} stages", 8, partial(tuned, Tuning(stages=stages), setting.size), guess)
     spread = (Tuning(256, 8, 1), Tuning(64, 4, 1), Tuning(64, 4), Tuning(128, 8), Tuning(256, 4), Tuning(256, 8))
     for tuning in () if REHEARSAL else spread:
-        stages = "" if tuning.stages is None else f", {tuning.stages} stage"
-        name = f"luma int8, {tuning.block} positions, {tuning.warps} warps{stages}"
-        yield Step(name, 8, partial(tuned, tuning, setting.size))
+        yield Step(f"luma int8, {_in_words(tuning)}", 8, partial(tuned, tuning, setting.size))
     for model, precision in () if REHEARSAL else (("luma", "fp16"), ("rcan2", "int8"), ("rcan2", "fp16")):
         for tuning in (Tuning(stages=1), Tuning(), Tuning(256)):
-            stages = "" if tuning.stages is None else f", {tuning.stages} stage"
-            name = f"{model} {precision}, {tuning.block} positions, {tuning.warps} warps{stages}"
+            name = f"{model} {precision}, {_in_words(tuning)}"
             yield Step(name, 8, partial(own, model, precision, setting.size, "nv12", tuning))
     for model, plan in () if REHEARSAL else PLANS:
         name = f"{model} int8, one launch, {plan.rows}x{plan.columns}, {plan.heads} {plan.tails} {plan.chromas} at once"
-        yield Step(name, 12, partial(at_once_planned, model, setting.size, plan))
+        yield Step(name, 12, partial(at_once, setting.size, model=model, plan=plan))
+
+
+def _in_words(tuning: Tuning) -> str:
+    stages = "" if tuning.stages is None else f", {tuning.stages} stage"
+    return f"{tuning.block} positions, {tuning.warps} warps{stages}"
 
 
 def peers(setting: Setting) -> Iterator[Step]:
@@ -470,14 +470,9 @@ def at_once_right(size: tuple[int, int], sharpness: int = 0, model: str = "luma"
     return {**found, "right": found["right"] and same, **about}
 
 
-def at_once_sharp(size: tuple[int, int]) -> Row:
-    """Compare and time a picture in one launch with a sharpness."""
-    return at_once_right(size, SHARPNESS) | at_once_fast("luma", size, SHARPNESS)
-
-
-def at_once_planned(model: str, size: tuple[int, int], plan: Plan) -> Row:
-    """Compare and time a picture in one launch with another partition of the picture, or more loads under way."""
-    return at_once_right(size, model=model, plan=plan) | at_once_fast(model, size, plan=plan)
+def at_once(size: tuple[int, int], *, model: str = "luma", sharpness: int = 0, plan: Plan | None = None) -> Row:
+    """Compare and time a picture in one launch, with a sharpness or another plan than its own."""
+    return at_once_right(size, sharpness, model, plan) | at_once_fast(model, size, sharpness, plan)
 
 
 def at_once_fast(model: str, size: tuple[int, int], sharpness: int = 0, plan: Plan | None = None) -> Row:

@@ -23,7 +23,7 @@ from sr4k.common.opencv import cv2
 from sr4k.models import zoo
 from sr4k.models.execute import FoldedExecutor, IntegerExecutor, padded
 from sr4k.models.quality.metrics import luma, psnr
-from sr4k.models.quality.testset import pictures_of, titles_of
+from sr4k.models.quality.testset import PicturePair, pictures_of, titles_of
 
 HERE = Path(__file__).parent
 NAME = "int8_steps"
@@ -35,19 +35,25 @@ Rgb = NDArray[np.uint8]
 
 def main() -> None:
     """Measure all factors, store and print the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args = asked(__doc__)
+    found = about(NAME, args) | {"factors": measured(args.model, args.folders)}
+    store(args.results, NAME, found, as_markdown(found))
+    print((args.results / f"{NAME}.md").read_text())
+
+
+def asked(what: str | None) -> argparse.Namespace:
+    """Read the command line of a benchmark of one network on folders of test pictures."""
+    parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path, help="test pictures, for the loss on photographs")
     parser.add_argument("--model", default="luma")
     parser.add_argument("--results", type=Path, default=HERE / "results")
-    args = parser.parse_args()
-    found = {
-        "machine": machine.describe(),
-        "command": " ".join(["python benchmarks/int8_steps.py", *(folder.name for folder in args.folders)]),
-        "model": args.model,
-        "factors": measured(args.model, args.folders),
-    }
-    store(args.results, NAME, found, as_markdown(found))
-    print((args.results / f"{NAME}.md").read_text())
+    return parser.parse_args()
+
+
+def about(name: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Return the machine, the command and the network of the benchmark of that name."""
+    command = " ".join([f"python benchmarks/{name}.py", *(folder.name for folder in args.folders)])
+    return {"machine": machine.describe(), "command": command, "model": args.model}
 
 
 def measured(name: str, folders: list[Path]) -> dict[str, dict[str, float]]:
@@ -56,23 +62,35 @@ def measured(name: str, folders: list[Path]) -> dict[str, dict[str, float]]:
     assert model.calibration is not None
     plain = FoldedExecutor(model.folded(None))
     drawn = {"text": page_of_text(), "waves": waves()}
-    pairs = {title: list(pictures_of(folder)) for title, folder in titles_of(folders).items()}
+    pairs = read(folders)
     expected = {key: upscaled(plain, picture) for key, picture in drawn.items()}
-    usual = {key: [psnr(luma(upscaled(plain, p.low)), luma(p.high)) for p in some] for key, some in pairs.items()}
+    usual = reached(plain, pairs)
     found: dict[str, dict[str, float]] = {}
     for factor in FACTORS:
         gains = {basis: gain * factor for basis, gain in model.calibration.gains.items()}
         narrowed = replace(model, calibration=replace(model.calibration, gains=gains))
         run = IntegerExecutor(narrowed.quantized(None))
         row = found[str(factor)] = {}
-        for key, some in pairs.items():
-            got = [psnr(luma(upscaled(run, pair.low)), luma(pair.high)) for pair in some]
-            row[f"loss on {key}"] = float(np.mean(usual[key]) - np.mean(got))
+        for title, got in reached(run, pairs).items():
+            row[f"loss on {title}"] = usual[title] - got
         for key, picture in drawn.items():
             got_luma, wanted = luma(upscaled(run, picture)), luma(expected[key])
             row[f"{key}, dB"] = psnr(got_luma, wanted)
             row[f"{key}, levels"] = float(np.abs(got_luma - wanted).max())
     return found
+
+
+def read(folders: list[Path]) -> dict[str, list[PicturePair]]:
+    """Return the test pictures of folders, by the folders' titles."""
+    return {title: list(pictures_of(folder)) for title, folder in titles_of(folders).items()}
+
+
+def reached(run: FoldedExecutor, pairs: dict[str, list[PicturePair]]) -> dict[str, float]:
+    """Return the mean PSNR-Y in dB on each folder's pictures."""
+    return {
+        title: float(np.mean([psnr(luma(upscaled(run, pair.low)), luma(pair.high)) for pair in some]))
+        for title, some in pairs.items()
+    }
 
 
 def upscaled(run: FoldedExecutor, picture: Rgb) -> Rgb:

@@ -41,7 +41,7 @@ _PHOTOGRAPHS = ("astronaut", "coffee", "chelsea")
 _FRAMES = 12
 _NOISE = 3.0
 """Standard deviation of the noise, in 8-bit levels, at the size of the source."""
-_SOURCES = {"lossless": LOSSLESS, "CRF 23": Cell("area", "libx264", 23).options()}
+SOURCES = {"lossless": LOSSLESS, "CRF 23": Cell("area", "libx264", 23).options()}
 
 Plane = NDArray[np.uint8]
 Upscale = Callable[[list[av.VideoFrame], dict[str, str]], list[Plane]]
@@ -79,7 +79,7 @@ def through(upscaler: Callable[[Path, Path], None], work: Path) -> Upscale:
 def halo_of(upscale: Upscale) -> dict[str, float]:
     """Return the largest excursion beyond the levels of an edge, by source, downscaler and levels, over all angles."""
     found: dict[str, float] = {}
-    for (source, options), shrunk, (low, high) in itertools.product(_SOURCES.items(), _SHRUNK, _LEVELS):
+    for (source, options), shrunk, (low, high) in itertools.product(SOURCES.items(), _SHRUNK, _LEVELS):
         edges = [resized(edge(angle, low, high), 0.5, SCALERS[shrunk]) for angle in _ANGLES]
         inner = np.stack([plane[16:-16, 16:-16] for plane in upscale(edges, options)]).astype(int)
         found[f"{source}, {shrunk}, {low} to {high}"] = float(max(low - inner.min(), inner.max() - high))
@@ -98,14 +98,16 @@ def edge(angle: float, low: int, high: int) -> av.VideoFrame:
 
 def flicker_of(upscale: Upscale) -> dict[str, float]:
     """Return the mean absolute difference of neighbouring frames, by kind of source."""
-    found: dict[str, float] = {}
-    for source, options in _SOURCES.items():
-        moves = []
-        for photograph in _PHOTOGRAPHS:
-            large = np.stack(upscale(list(still(getattr(data, photograph)())), options)).astype(int)
-            moves.append(float(np.abs(np.diff(large, axis=0)).mean()))
-        found[source] = sum(moves) / len(moves)
-    return found
+    return {source: flicker_at(upscale, options) for source, options in SOURCES.items()}
+
+
+def flicker_at(upscale: Upscale, options: dict[str, str]) -> float:
+    """Return the mean absolute difference of neighbouring frames of sources that libx264 encodes with these options."""
+    moves = []
+    for photograph in _PHOTOGRAPHS:
+        large = np.stack(upscale(list(still(getattr(data, photograph)())), options)).astype(int)
+        moves.append(float(np.abs(np.diff(large, axis=0)).mean()))
+    return sum(moves) / len(moves)
 
 
 def still(photograph: NDArray[np.uint8]) -> Iterator[av.VideoFrame]:

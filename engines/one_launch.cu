@@ -158,8 +158,7 @@ DEV uint32_t word(uint32_t a, uint32_t b, uint32_t c, uint32_t d) { return a | b
 
 // luma: the padded plane (H + 21, W + 21), uint8. chroma: (2, H/2 + 12, W/2 + 12), or with STEP 2 (2, H + 21, W + 21).
 // out: NV12, 3H rows of 2W bytes, or cells (H/2 + 10, W/2 + 10, 24), whose margin is not written; as words.
-// cell_rows, cell_columns: H/2 and W/2. The grid is
-// (columns / TW, rows / TH) tiles, rounded up.
+// cell_rows, cell_columns: H/2 and W/2. The grid is (columns / TW, rows / TH) tiles, rounded up.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS)
 one_launch(const uint8_t* __restrict__ luma, const uint8_t* __restrict__ chroma, uint32_t* __restrict__ out,
            const uint4* __restrict__ head, const uint4* __restrict__ body, const uint4* __restrict__ tail,
