@@ -26,15 +26,13 @@ from sr4k.engines.one_launch import options, plan_for, source  # noqa: E402
 from sr4k.errors import EngineError  # noqa: E402
 from sr4k.models import zoo  # noqa: E402
 from sr4k.models.architecture import LumaShape  # noqa: E402
+from sr4k.models.catalogue import SHARPEST  # noqa: E402
 from sr4k.models.colour import Colour  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "kernel_report.md"
 
 SHARED = {80: (163 << 10, 164 << 10), 89: (99 << 10, 100 << 10), 90: (227 << 10, 228 << 10)}
 """By compute capability, bytes of shared memory that a block may have, and those of a multiprocessor."""
-
-SHARPNESS = 100
-"""Of the networks whose luma is kept within its source's range."""
 
 _KINDS = {
     "products": r"[IH]G?MMA",
@@ -68,13 +66,13 @@ def rows_of(model: str, capability: int, seen: set[bytes]) -> Iterator[list[str]
     """Yield a row for each kernel: one launch first, then the layered ones whose cubin isn't ``seen`` yet."""
     from rig.compiled_kernels import kernels_of  # here: from then on Triton compiles
 
-    for sharpness, times in ((0, PREDICTED_AT_ONCE), (SHARPNESS, PREDICTED_WITH_SHARPNESS)):
+    for sharpness, times in ((0, PREDICTED_AT_ONCE), (SHARPEST, PREDICTED_WITH_SHARPNESS)):
         if (made := at_once(model, capability, sharpness)) is not None:
             shared, how, counted = made
             predicted = times.get(model, "") if capability == 90 else ""
             name = f"{model} int8{_sharp(sharpness)}, one launch ({how})"
             yield _row(name, capability, shared, counted, predicted)
-    more = (("int8", 8, SHARPNESS), ("fp16", 10, 0), ("fp16", 10, SHARPNESS)) if model == "luma" else ()
+    more = (("int8", 8, SHARPEST), ("fp16", 10, 0), ("fp16", 10, SHARPEST)) if model == "luma" else ()
     for precision, bits, sharpness in (("int8", 8, 0), ("fp16", 8, 0), *more):
         for kernel in kernels_of(model, capability, precision, bits=bits, sharpness=sharpness):
             if (image := kernel["cubin"]) in seen:
