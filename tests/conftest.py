@@ -15,6 +15,7 @@ import pytest
 from clips import MakeClip, write_clip
 from hypothesis import HealthCheck, settings
 from needed import required
+from time_left import watch
 
 from rig.servers import NginxRtmp, NodeMediaServer
 from sr4k.engines.nvidia import driver
@@ -36,6 +37,10 @@ def pytest_xdist_auto_num_workers() -> int | None:
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     return 2 * len(os.sched_getaffinity(0))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    watch(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

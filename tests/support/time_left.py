@@ -1,0 +1,99 @@
+"""Leaves out slow tests where a machine is too slow to run all tests within SR4K_TESTS_WITHIN seconds.
+
+Tests that aren't marked ``slow`` are never left out: slow ones are from when on the time that is left is what the
+others will take, as far as those that have run tell. Each one that is left out is a skipped test with that reason.
+"""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WITHIN = "SR4K_TESTS_WITHIN"
+
+_TOLD = 20
+"""Number of fast tests whose mean duration is taken to be that of the others."""
+
+_SHARED = "short_of_time"
+"""Key of the path of the file that tells the processes that run tests."""
+
+
+class TimeLeft:
+    """How long the tests that are left will take, as the durations of fast ones tell.
+
+    Args:
+        seconds: from now until all tests should have run.
+        now: present time, in seconds.
+    """
+
+    def __init__(self, seconds: float, now: float) -> None:
+        self._end = now + seconds
+        self._fast = 0
+        self._seconds = 0.0
+
+    def took(self, seconds: float, *, over: bool) -> None:
+        """Count a phase of a fast test; ``over``: its last one."""
+        self._seconds += seconds
+        self._fast += over
+
+    def is_short(self, left: int, processes: int, now: float) -> bool:
+        """Return whether ``left`` fast tests would take more than the time that is left."""
+        mean = self._seconds / self._fast if self._fast >= _TOLD else 0.0
+        return now + left * mean / processes >= self._end
+
+
+class Watch:
+    """What pytest's first process sees: the reports of all tests. It makes a file once time is short."""
+
+    def __init__(self, seconds: float, told: Path) -> None:
+        self._time = TimeLeft(seconds, time.monotonic())
+        self._told = told
+        self._processes = 0
+        self._left = 0
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[_SHARED] = str(self._told)
+        self._processes += 1
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._left = len(ids)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._left = self._left or len(session.items)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        over = report.when == "teardown"
+        if "slow" not in report.keywords:
+            self._time.took(report.duration, over=over)
+        self._left -= over
+        if over and self._time.is_short(self._left, max(self._processes, 1), time.monotonic()):
+            self._told.touch()
+
+
+class LeavesOut:
+    """What each process that runs tests does: it skips slow ones once the file is there."""
+
+    def __init__(self, told: Path) -> None:
+        self._told = told
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if item.get_closest_marker("slow") and self._told.exists():
+            pytest.skip(f"too little time is left of {WITHIN}={os.environ[WITHIN]}")
+
+
+def watch(config: pytest.Config) -> None:
+    """Watch the time if SR4K_TESTS_WITHIN says how much there is."""
+    if not (seconds := os.environ.get(WITHIN)):
+        return
+    given = getattr(config, "workerinput", {}).get(_SHARED)
+    if given is None:
+        folder = tempfile.TemporaryDirectory()
+        config.add_cleanup(folder.cleanup)
+        given = Path(folder.name) / _SHARED
+        config.pluginmanager.register(Watch(float(seconds), given))
+    config.pluginmanager.register(LeavesOut(Path(given)))
