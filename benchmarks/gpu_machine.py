@@ -15,7 +15,7 @@ from typing import Any
 
 from gpu_plan import MODELS, PHOTOGRAPH, REHEARSAL, Setting, Step
 
-from sr4k.engines.cpu import granted_cpus, has_fast_int8
+from sr4k.engines.cpu import granted_cpus, int8_of
 from sr4k.engines.nvidia import driver
 
 Row = dict[str, Any]
@@ -173,7 +173,7 @@ def _cpu() -> Row:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
     tools = [path for path in map(which, ("gcc", "nvcc", "ncu")) if path]
-    return {"cpu": name, "cpus": granted_cpus(), "fast_int8": has_fast_int8(), "tools": tools}
+    return {"cpu": name, "cpus": granted_cpus(), "int8": int8_of(), "tools": tools}
 
 
 def _version(package: str) -> str | None:

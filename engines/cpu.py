@@ -3,10 +3,15 @@
 import math
 import os
 from pathlib import Path
+from typing import Literal
 
 _CGROUP = Path("/sys/fs/cgroup")
 _CPUINFO = Path("/proc/cpuinfo")
-_INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+
+Int8 = Literal["dot products", "pairs"]
+"""A CPU's instructions for int8: dot products (VNNI, AMX), or those of AVX2, which add products in pairs of 16 bits
+(`sr4k.models.int8_pairs`)."""
 
 
 def granted_cpus(cgroup: Path = _CGROUP) -> int:
@@ -16,14 +21,19 @@ def granted_cpus(cgroup: Path = _CGROUP) -> int:
     return cpus if quota is None else max(1, min(cpus, math.ceil(quota)))
 
 
-def has_fast_int8(cpuinfo: Path = _CPUINFO) -> bool:
-    """Whether the CPU has int8 dot-product instructions (VNNI, AMX); without, int8 gains little and may saturate."""
+def int8_of(cpuinfo: Path = _CPUINFO) -> Int8 | None:
+    """Return how the CPU computes faster in int8 than in float; ``None`` if it doesn't.
+
+    CPUs with AVX-512 and without VNNI, on which it wasn't measured, are taken not to.
+    """
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
-        return False
+        return None
     flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), [])
-    return not _INT8_FLAGS.isdisjoint(flags)
+    if not _DOT_PRODUCTS.isdisjoint(flags):
+        return "dot products"
+    return "pairs" if "avx2" in flags and "avx512f" not in flags else None
 
 
 def _cgroup_quota(root: Path) -> float | None:

@@ -7,15 +7,16 @@ from typing import Any
 
 from sr4k.common.option_names import option
 from sr4k.engines.base import Cells, EngineSpec, Plane, parted
-from sr4k.engines.cpu import granted_cpus, has_fast_int8
+from sr4k.engines.cpu import granted_cpus, int8_of
 from sr4k.engines.openvino_fork import remember
 from sr4k.engines.openvino_library import ov
 from sr4k.errors import OptionError
 from sr4k.models.architecture import Precision
-from sr4k.models.cell_input import reads_cells, write_cells, write_range
+from sr4k.models.cell_input import reads_cells, write_cells
 from sr4k.models.chroma_pairs import makes_pairs
 from sr4k.models.export import to_onnx
 from sr4k.models.foreign.store import Foreign
+from sr4k.models.source_range import write_range
 
 CPU = "CPU"
 """OpenVINO's name of the CPU."""
@@ -84,7 +85,8 @@ def plan(core: "ov.Core", device: str, spec: EngineSpec) -> Plan:
     model = spec.network()
     fast = spec.precision == "auto" and _has_int8(core, device) and model.calibration is not None and not is_deep
     is_int8 = spec.precision == "int8" or fast
-    quantized = model.quantized(spec.colour) if is_int8 else None
+    in_pairs = device == CPU and int8_of() != "dot products"
+    quantized = model.quantized(spec.colour, in_pairs=in_pairs) if is_int8 else None
     network = model.folded(spec.colour) if quantized is None else quantized.network
     cells = device == CPU and reads_cells(network)
     pairs = device == CPU and makes_pairs(network)
@@ -202,7 +204,7 @@ def _config(core: "ov.Core", device: str, spec: EngineSpec, *, is_exact: bool) -
 def _has_int8(core: "ov.Core", device: str) -> bool:
     """Whether a device computes in int8 faster than in float."""
     if device == CPU:
-        return has_fast_int8()
+        return int8_of() is not None
     return "INT8" in (property_of(core, device, "OPTIMIZATION_CAPABILITIES") or ())
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.models.folded_network import Array, Conv, FoldedNetwork
+from sr4k.models.int8_pairs import in_pairs_that_fit, wide_enough
 
 LEVELS = 127
 """Largest int8 value of weights and of the calibrated activations."""
@@ -108,24 +109,33 @@ def folded_of(network: FoldedNetwork | QuantizedNetwork) -> FoldedNetwork:
     return network.network if isinstance(network, QuantizedNetwork) else network
 
 
-def quantize(network: FoldedNetwork, calibration: Calibration) -> QuantizedNetwork:
+def quantize(network: FoldedNetwork, calibration: Calibration, *, in_pairs: bool = False) -> QuantizedNetwork:
     """Round a folded network to int8.
+
+    Args:
+        network: to be rounded.
+        calibration: its step sizes.
+        in_pairs: round for a CPU that adds products in pairs of 16 bits (`sr4k.models.int8_pairs`).
 
     Raises:
         KeyError: the calibration doesn't fit: ask `Calibration.trouble` first.
     """
-    network = equalise(network, calibration.gains)
+    network, means = equalise(network, calibration.gains), calibration.means
+    if in_pairs:
+        network, means = in_pairs_that_fit(network, means)
     scales = {name: _weight_scales(network.convs[name].kernel) for name in network.quantised}
     convs = {}
     for name, conv in network.convs.items():
         kernel, bias = conv.kernel, conv.bias
+        if conv.quantised:
+            rounded = round_keeping_sums if conv.codes else round_to_nearest
+            if in_pairs:
+                scales[name] = wide_enough(conv, scales[name], rounded)
+            kernel = rounded(conv.kernel, scales[name])
         if conv.codes:
-            kernel = round_keeping_sums(conv.kernel, scales[name])
             bias = bias + OFFSET * conv.kernel.sum((1, 2, 3))  # exact for mid-grey
-        elif conv.quantised:
-            kernel = round_to_nearest(conv.kernel, scales[name])
-            if name in calibration.means:
-                bias = bias + (conv.kernel - kernel).sum((2, 3)) @ calibration.means[name]
+        elif name in means:
+            bias = bias + (conv.kernel - kernel).sum((2, 3)) @ means[name]
         if conv.reads in network.rectified:
             bias = bias + OFFSET * kernel.sum((1, 2, 3))
         if conv.writes in network.rectified:

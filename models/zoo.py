@@ -98,8 +98,10 @@ class Model:
         """
         return _fold(self, self.weights, colour)
 
-    def quantized(self, colour: Colour | None) -> QuantizedNetwork:
+    def quantized(self, colour: Colour | None, *, in_pairs: bool = False) -> QuantizedNetwork:
         """Fold and quantise the network, for YUV planes of 8 bits, or for RGB if ``colour`` is ``None``.
+
+        ``in_pairs``: for a CPU that adds products in pairs of 16 bits (`sr4k.models.int8_pairs`).
 
         Raises:
             OptionError: there is no calibration, it doesn't fit, the planes have more than 8 bits, or this network has
@@ -115,7 +117,7 @@ class Model:
             raise OptionError(
                 f"The int8 calibration of {self.name} does not fit: {trouble}. Make one with sr4k quantize."
             )
-        return quantize(network, self.calibration)
+        return quantize(network, self.calibration, in_pairs=in_pairs)
 
 
 @cache

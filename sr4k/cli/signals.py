@@ -9,10 +9,12 @@ process.
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -109,7 +111,8 @@ def interruptible() -> Iterator[None]:
         yield
         return
     _watch = _Watch()
-    before = _install(_interrupt)
+    before, hook = _install(_interrupt), sys.unraisablehook
+    sys.unraisablehook = partial(_told_unless_interrupted, hook)
     try:
         yield
     except Exception as err:
@@ -117,6 +120,7 @@ def interruptible() -> Iterator[None]:
             raise Interrupted from err
         raise
     finally:
+        sys.unraisablehook = hook
         _restore(before)
         _watch.close()
 
@@ -188,6 +192,14 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     if not _watch.has_raised:
         _watch.has_raised = True
         raise Interrupted
+
+
+def _told_unless_interrupted(
+    tell: Callable[["sys.UnraisableHookArgs"], object], ignored: "sys.UnraisableHookArgs"
+) -> None:
+    """Pass on what a library's C code can't raise, but for `Interrupted`: then `_Watch` ends the process if need be."""
+    if ignored.exc_type is not Interrupted:
+        tell(ignored)
 
 
 def _install(handler: _Handler) -> dict[int, Any]:

@@ -7,11 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sr4k.bench.machine import describe
-from sr4k.doctor import Finding
-from sr4k.engines.cpu import granted_cpus, has_fast_int8
+from sr4k.doctor import Finding, State
+from sr4k.engines.cpu import Int8, granted_cpus, int8_of
 
 _OLDEST = (3, 11)
 _MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+_INT8: dict[Int8 | None, tuple[State, str]] = {
+    "dot products": ("ok", "the CPU has int8 dot product instructions"),
+    "pairs": (
+        "ok",
+        "the CPU has AVX2: int8 is faster than float, though not as fast as with VNNI or AMX",
+    ),
+    None: ("optional", "no AVX512-VNNI, AVX-VNNI or AMX: on this CPU the network runs in float, which is slower"),
+}
 
 
 def _python() -> Iterator[Finding]:
@@ -42,14 +51,7 @@ def _cpu() -> Iterator[Finding]:
     limited += [f"the control group allows {granted}"] if granted < allowed else []
     text = f"{granted} of {there} usable{': ' if limited else ''}{', '.join(limited)}"
     yield Finding("CPUs", "ok", text, facts={"granted": granted, "affinity": allowed, "there": there})
-    if has_fast_int8():
-        yield Finding("int8", "ok", "the CPU has int8 dot product instructions")
-    else:
-        yield Finding(
-            "int8",
-            "optional",
-            "no AVX512-VNNI, AVX-VNNI or AMX: on this CPU the network runs in float, which is slower",
-        )
+    yield Finding("int8", *_INT8[int8_of()])
 
 
 def _memory() -> Iterator[Finding]:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sr4k.engines.nvidia import driver
-from sr4k.models.cell_input import write_range
 from sr4k.models.geometry import MARGIN, pad_planes
+from sr4k.models.source_range import write_range
 
 torch = pytest.importorskip("torch")
 triton = pytest.importorskip("triton")

@@ -11,7 +11,7 @@ from skimage import data as pictures
 
 from sr4k.engines import Engine, EngineSpec, create_engine
 from sr4k.engines.base import Plane
-from sr4k.engines.cpu import granted_cpus, has_fast_int8
+from sr4k.engines.cpu import granted_cpus, int8_of
 from sr4k.errors import EngineError, InternalError, OptionError
 from sr4k.models import zoo
 from sr4k.models.architecture import Precision
@@ -149,7 +149,7 @@ def test_describe_tells_what_runs() -> None:
     with create_engine("openvino", SPEC) as engine:
         about = engine.describe()
     assert about["engine"] == "openvino"
-    assert about["precision"] == ("int8" if has_fast_int8() else "fp32")
+    assert about["precision"] == ("int8" if int8_of() else "fp32")
     assert about["threads"] == granted_cpus()
     assert about["macs"] == zoo.load("rcan2").folded(Colour()).macs(96, 128)
 
@@ -225,11 +225,18 @@ class TestCpu:
         assert granted_cpus(tmp_path) == len(os.sched_getaffinity(0))
 
     @pytest.mark.parametrize(
-        ("flags", "fast"), [("avx2 avx512f", False), ("avx2 avx_vnni", True), ("avx512_vnni", True)]
+        ("flags", "way"),
+        [
+            ("avx2 avx_vnni", "dot products"),
+            ("avx2 avx512f avx512_vnni", "dot products"),
+            ("avx2", "pairs"),
+            ("avx2 avx512f", None),
+            ("sse4_2", None),
+        ],
     )
-    def test_int8_needs_dot_product_instructions(self, flags: str, fast: bool, tmp_path: Path) -> None:
+    def test_int8_is_used_where_it_is_known_to_be_faster(self, flags: str, way: str | None, tmp_path: Path) -> None:
         (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: fpu {flags}\n")
-        assert has_fast_int8(tmp_path / "cpuinfo") is fast
+        assert int8_of(tmp_path / "cpuinfo") == way
 
 
 def test_an_engine_is_activated_and_deactivated_by_name_as_by_with(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from foreign_networks import convolutions, with_card
 
 from sr4k.engines import EngineSpec, create_engine, openvino_devices, openvino_models, openvino_trial
 from sr4k.engines.choose import engine_for
+from sr4k.engines.cpu import int8_of
 from sr4k.engines.openvino_devices import device_for, judged, names
 from sr4k.engines.openvino_library import ov, shared_core
 from sr4k.engines.openvino_models import CPU, Plan, compiled, half_precisions, plan
@@ -90,6 +91,8 @@ def test_several_gpus_have_numbers_and_the_first_needs_none() -> None:
 @pytest.mark.usefixtures("_gpu")
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
 def test_a_device_that_gives_the_cpus_picture_runs_the_network(precision: Any) -> None:
+    if precision == "int8" and int8_of() != "dot products":
+        pytest.skip("this CPU, in the place of a GPU, lets the sums of pairs saturate")
     spec = replace(SPEC, precision=precision)
     planes = trial_frame(spec)
     with create_engine("openvino", spec) as engine, create_engine("openvino", replace(spec, device="cpu")) as cpu:

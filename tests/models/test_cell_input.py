@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sr4k.models.cell_input import cells_shape, on_cells, reads_cells, write_cells, write_range
+from sr4k.models.cell_input import cells_shape, on_cells, reads_cells, write_cells
 from sr4k.models.colour import Colour
 from sr4k.models.folded_network import Conv
-from sr4k.models.geometry import MARGIN, padded_luma
+from sr4k.models.geometry import padded_luma
 from sr4k.models.zoo import load
 
 SIZE = (12, 16)
@@ -22,17 +22,6 @@ def test_a_cell_is_two_by_two_pixels_from_one_above_and_left_of_the_plane(dtype:
     whole = np.pad(plane, ((1, 0), (1, 0)))
     expected = whole.reshape(cells.shape[0], 2, cells.shape[1], 2).transpose(0, 2, 1, 3).reshape(cells.shape)
     assert np.array_equal(cells, expected)
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
-def test_the_range_around_a_cell_is_that_of_three_cells_on_each_side(dtype: str) -> None:
-    plane = np.random.default_rng(0).integers(0, 256, padded_luma(*SIZE)).astype(dtype)
-    least, highest = np.zeros((2, SIZE[0] // 2 + 2 * MARGIN, SIZE[1] // 2 + 2 * MARGIN), dtype)
-    write_range(plane, least, highest)
-    for row in range(MARGIN, len(least) - MARGIN):
-        for column in range(MARGIN, least.shape[1] - MARGIN):
-            read = plane[2 * row - 5 : 2 * row + 9, 2 * column - 5 : 2 * column + 9]
-            assert (least[row, column], highest[row, column]) == (read.min(), read.max())
 
 
 def test_networks_of_pixels_of_rgb_and_of_other_kinds_keep_planes() -> None:

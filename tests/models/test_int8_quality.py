@@ -5,7 +5,7 @@ import pytest
 from skimage import data as photographs
 
 from sr4k.engines import EngineSpec, create_engine
-from sr4k.engines.cpu import has_fast_int8
+from sr4k.engines.cpu import int8_of
 from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour, downsample_chroma, yuv_from_rgb
@@ -17,9 +17,7 @@ from sr4k.quality.measure_networks import upscaler
 MODELS = [name for name in catalogue.ARCHITECTURES if zoo.has_weights(name) and name not in catalogue.SHARED]
 Planes = tuple[np.ndarray, np.ndarray]
 
-exact_sums = pytest.mark.skipif(
-    not has_fast_int8(), reason="without VNNI or AMX int8 sums saturate, and such a CPU runs float"
-)
+IN_PAIRS = int8_of() != "dot products"
 
 
 def padded(luma: np.ndarray, chroma: np.ndarray) -> Planes:
@@ -51,14 +49,13 @@ def run(model: str, precision: Precision, planes: Planes) -> np.ndarray:
 
 
 @pytest.mark.slow
-@exact_sums
 @pytest.mark.parametrize("model", MODELS)
 def test_openvino_agrees_with_exact_integers(model: str) -> None:
     torch = pytest.importorskip("torch")
     from sr4k.models.execute import IntegerExecutor
 
     planes = photograph()
-    exact = IntegerExecutor(zoo.load(model).quantized(Colour()))(
+    exact = IntegerExecutor(zoo.load(model).quantized(Colour(), in_pairs=IN_PAIRS))(
         torch.from_numpy(planes[0])[None, None], torch.from_numpy(planes[1])[None]
     )
     inner = slice(MARGIN, -MARGIN)
@@ -101,7 +98,6 @@ def test_a_smooth_ramp_keeps_all_its_levels_in_order(model: str) -> None:
 
 
 @pytest.mark.slow(seconds=1)
-@exact_sums
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("form", ["rgb", "yuv"])
 def test_rounding_loses_little_compared_with_the_gain_of_the_network(model: str, form: str) -> None:

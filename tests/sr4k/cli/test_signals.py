@@ -148,6 +148,28 @@ def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ends == [130]
 
 
+def test_one_that_comes_in_code_which_can_raise_nothing_is_not_told_there(capfd: pytest.CaptureFixture[str]) -> None:
+    @ctypes.CFUNCTYPE(None)
+    def interrupted() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+    @ctypes.CFUNCTYPE(None)
+    def failing() -> None:
+        raise ValueError
+
+    told: list[object] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", lambda ignored: told.append(ignored.exc_type))
+        before = sys.unraisablehook
+        with interruptible():
+            interrupted()
+            failing()
+        assert sys.unraisablehook is before
+    assert told == [ValueError]
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 0.7])
 @pytest.mark.parametrize("times", [1, 2])
