@@ -1,5 +1,6 @@
 """Int8 forms of foreign networks by NNCF, which measures their activations on pictures. Needs ``[quantize]``.
 
+Weights have half of int8's range, so that the sums are exact on every CPU, and a network gives the same picture on all.
 What comes before and with the first layer, and with and after the last, stays in float: it makes the picture itself,
 whose levels 8 bits on the way would coarsen. Other layers go back to float, those that harm most first, until the loss
 is small enough.
@@ -92,6 +93,9 @@ def quantized(
                 subset_size=len(given),
                 model_type=nncf.ModelType.TRANSFORMER if _has(model, "Softmax") else None,
                 ignored_scope=nncf.IgnoredScope(names=sorted(ends), validate=False),
+                advanced_quantization_parameters=nncf.AdvancedQuantizationParameters(
+                    overflow_fix=nncf.OverflowFix.ENABLE  # so that products fit into pairs: `sr4k.models.int8_pairs`
+                ),
                 advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
                     ranking_subset_size=len(tests)
                 ),

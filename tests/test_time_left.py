@@ -35,14 +35,14 @@ def test_second():
 
 
 def test_time_is_short_once_the_others_would_take_what_is_left() -> None:
-    left = TimeLeft(100, now=1000)
+    left = TimeLeft(150, now=1000)
     for _ in range(30):
         left.took(0.5, over=False)
         left.took(1.5, over=True)
-    assert not left.is_short(99, processes=2, now=1000)  # of 2 seconds each, two at a time
+    assert not left.is_short(99, processes=2, now=1000)  # of 2 seconds each, and half as much beside, two at a time
     assert left.is_short(100, processes=2, now=1000)
-    assert not left.is_short(49, processes=2, now=1050)
-    assert left.is_short(50, processes=2, now=1050)
+    assert not left.is_short(49, processes=2, now=1075)
+    assert left.is_short(50, processes=2, now=1075)
 
 
 def test_before_enough_fast_ones_have_run_only_the_time_itself_counts() -> None:

@@ -40,7 +40,8 @@ def test_after_faults_at_random_the_output_is_one_stream_in_step(report: soak.Re
     assert report.recording["sizes"] == [(640, 360)]
     assert report.recording["flashes_with_a_beep"] > 10 * MINUTES / watch.slowdown
     assert report.recording["offset_worst"] <= 0.04
-    assert report.repeated < 0.6 * report.frames, "what stands in for pictures is to give way to them again"
+    shown = report.frames - report.repeated
+    assert shown > 0.4 * report.frames / watch.slowdown, "what stands in for pictures is to give way to them again"
 
 
 def test_a_soaked_channel_is_seen_well_keeps_its_processes_and_ends_at_once(report: soak.Report) -> None:

@@ -17,6 +17,9 @@ WITHIN = "SR4K_TESTS_WITHIN"
 _TOLD = 20
 """Number of fast tests whose mean duration is taken to be that of the others."""
 
+_BESIDE = 1.5
+"""Factor by which tests take longer than their phases: files are imported, and at the end some processes are idle."""
+
 _SHARED = "short_of_time"
 """Key of the path of the file that tells the processes that run tests."""
 
@@ -41,7 +44,7 @@ class TimeLeft:
 
     def is_short(self, left: int, processes: int, now: float) -> bool:
         """Return whether ``left`` fast tests would take more than the time that is left."""
-        mean = self._seconds / self._fast if self._fast >= _TOLD else 0.0
+        mean = _BESIDE * self._seconds / self._fast if self._fast >= _TOLD else 0.0
         return now + left * mean / processes >= self._end
 
 
