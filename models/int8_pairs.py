@@ -21,6 +21,8 @@ MOST = 128
 """Largest sum of a pair's weights of one sign: 255 times as much is below 2**15."""
 
 _LARGEST = 127
+"""Largest int8 weight, before a step grows."""
+
 _WIDER = 1.004
 """Factor by which a step grows at a time, until all pairs of its channel fit."""
 
@@ -65,26 +67,20 @@ def wide_enough(conv: Conv, steps: Array, rounded: Callable[[Array, Array], Arra
         whole = np.rint(kernel / steps[:, None, None, None])
         if conv.kernel.shape[1] == 1 and conv.stride == CELL:
             whole = on_cells(replace(conv, kernel=whole)).kernel  # as the CPU reads luma
-        too_large = _sums(whole[:, ::2], _second(whole)).max((1, 2, 3)) > MOST
+        too_large = _sums(whole[:, :-1:2], whole[:, 1::2]).max((1, 2, 3), initial=0) > MOST
         if not too_large.any():
             return steps
         steps = np.where(too_large, steps * _WIDER, steps)
 
 
-def _second(kernel: Array) -> Array:
-    """Return the second channels of all pairs; that of a last channel without another is 0."""
-    odd = kernel.shape[1] % 2
-    return np.pad(kernel, ((0, 0), (0, odd), (0, 0), (0, 0)))[:, 1::2]
-
-
 def _sums(one: Array, other: Array) -> Array:
-    """Return the larger of the sums of positive and of negative weights, without sign."""
+    """Return the sum of the positive weights, or that of the negative ones without sign: the larger of both."""
     above, below = (np.maximum(sign * one, 0) + np.maximum(sign * other, 0) for sign in (1, -1))
     return np.asarray(np.maximum(above, below))
 
 
 def _excess(kernel: Array) -> Array:
-    """Return how far each two channels (in, in), as a pair, would be beyond `MOST`: the sum of squares."""
+    """Return what each two channels cost as a pair, (in, in): the sum of squares of what is beyond `MOST`."""
     peaks = np.maximum(np.abs(kernel).max((1, 2, 3), keepdims=True), np.finfo(np.float64).tiny)
     weights = (kernel * (_LARGEST / peaks)).transpose(1, 0, 2, 3).reshape(kernel.shape[1], -1).astype(np.float32)
     sums = _sums(weights[:, None], weights[None])
