@@ -35,8 +35,8 @@ ASSUMED = f"""\
   {ENCODE_THREADS}, since each stays [40 rows](http://forum.doom9.org/showpost.php?p=1646307) behind the one before.
 - Infer on CPUs: a lane has its share of the cores and computes {PICTURES_OF_A_LANE} frames at once;
   {INFER_SERIAL:.0%} of a frame's work is serial.
-- GPUs: {1e3 * GPU_SECONDS:.2f} ms per frame, [from host memory to host memory on an H200](gpu_h200.md), {BYTES_IN / 1e6:.1f} MB in and
-  {BYTES_OUT / 1e6:.1f} MB out at {PCIE / 1e9:.0f} GB/s.
+- GPUs: {1e3 * GPU_SECONDS:.2f} ms per frame, [from host memory to host memory on an H200](gpu_h200.md),
+  {BYTES_IN / 1e6:.1f} MB in and {BYTES_OUT / 1e6:.1f} MB out at {PCIE / 1e9:.0f} GB/s.
 - NVENC: {NVENC_RATE:.0f} frames of 4K per second, one engine per GPU and video, a quarter of what four engines are
   [published](https://arxiv.org/abs/2606.29179) to do with 8K. H100 and A100 lack NVENC.
 """
