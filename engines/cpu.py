@@ -24,7 +24,7 @@ def granted_cpus(cgroup: Path = _CGROUP) -> int:
 def int8_of(cpuinfo: Path = _CPUINFO) -> Int8 | None:
     """Return how the CPU computes faster in int8 than in float; ``None`` if it doesn't.
 
-    CPUs with AVX-512 and without VNNI, on which it wasn't measured, are taken not to.
+    CPUs with AVX-512 and without VNNI run float, as int8 wasn't measured there.
     """
     try:
         lines = cpuinfo.read_text().splitlines()

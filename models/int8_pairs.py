@@ -21,18 +21,18 @@ MOST = 128
 """Largest sum of a pair's weights of one sign: 255 times as much is below 2**15."""
 
 _LARGEST = 127
-"""Largest int8 weight, before a step grows."""
+"""Largest int8 weight before a step grows, as in `sr4k.models.quantize`."""
 
 _WIDER = 1.004
-"""Factor by which a step grows at a time, until all pairs of its channel fit."""
+"""Factor by which a step grows at a time, until all pairs of its output channel fit."""
 
 
-def in_pairs_that_fit(network: FoldedNetwork, means: Mapping[str, Array]) -> tuple[FoldedNetwork, dict[str, Array]]:
+def ordered_for_pairs(network: FoldedNetwork, means: Mapping[str, Array]) -> tuple[FoldedNetwork, dict[str, Array]]:
     """Return the same function with the channels of each basis in an order in which few pairs are too large.
 
     Args:
         network: in the basis in which it is rounded.
-        means: by convolution, something of each of its input channels (in,), returned in the same order.
+        means: by convolution, the means of its input channels (in,), returned in the order of the channels.
     """
     costs: dict[str, Array] = {}
     for conv in network.convs.values():

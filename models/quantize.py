@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.models.folded_network import Array, Conv, FoldedNetwork
-from sr4k.models.int8_pairs import in_pairs_that_fit, wide_enough
+from sr4k.models.int8_pairs import ordered_for_pairs, wide_enough
 
 LEVELS = 127
 """Largest int8 value of weights and of the calibrated activations."""
@@ -122,7 +122,7 @@ def quantize(network: FoldedNetwork, calibration: Calibration, *, in_pairs: bool
     """
     network, means = equalise(network, calibration.gains), calibration.means
     if in_pairs:
-        network, means = in_pairs_that_fit(network, means)
+        network, means = ordered_for_pairs(network, means)
     scales = {name: _weight_scales(network.convs[name].kernel) for name in network.quantised}
     convs = {}
     for name, conv in network.convs.items():

@@ -51,7 +51,8 @@ def _cpu() -> Iterator[Finding]:
     limited += [f"the control group allows {granted}"] if granted < allowed else []
     text = f"{granted} of {there} usable{': ' if limited else ''}{', '.join(limited)}"
     yield Finding("CPUs", "ok", text, facts={"granted": granted, "affinity": allowed, "there": there})
-    yield Finding("int8", *_INT8[int8_of()])
+    way = int8_of()
+    yield Finding("int8", *_INT8[way], facts={"by": way})
 
 
 def _memory() -> Iterator[Finding]:

@@ -30,6 +30,10 @@ _PATIENCE = 8.0
 """Maximum seconds that the sample may run after its first frame."""
 
 
+_LEAST = 1.0
+"""Seconds of progress from which on it tells a speed: before that frames may come in one burst."""
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """Forecast of a job.
@@ -88,7 +92,7 @@ class _Watch:
 
     def fps(self, summary: Summary) -> float:
         """Return frames per second, without the start-up if the sample is long enough."""
-        if self._first is not None and self._last[1] - self._first[1] >= 2:
+        if self._first is not None and self._last[0] - self._first[0] >= _LEAST:
             return (self._last[1] - self._first[1]) / (self._last[0] - self._first[0])
         return summary.fps
 

@@ -17,7 +17,9 @@ from sr4k.quality.measure_networks import upscaler
 MODELS = [name for name in catalogue.ARCHITECTURES if zoo.has_weights(name) and name not in catalogue.SHARED]
 Planes = tuple[np.ndarray, np.ndarray]
 
-IN_PAIRS = int8_of() != "dot products"
+IN_PAIRS = int8_of() == "pairs"
+
+runs_int8 = pytest.mark.skipif(int8_of() is None, reason="this CPU runs float")
 
 
 def padded(luma: np.ndarray, chroma: np.ndarray) -> Planes:
@@ -49,6 +51,7 @@ def run(model: str, precision: Precision, planes: Planes) -> np.ndarray:
 
 
 @pytest.mark.slow
+@runs_int8
 @pytest.mark.parametrize("model", MODELS)
 def test_openvino_agrees_with_exact_integers(model: str) -> None:
     torch = pytest.importorskip("torch")
@@ -73,6 +76,7 @@ def test_colours_do_not_drift(model: str) -> None:
 
 
 @pytest.mark.slow(seconds=1)
+@runs_int8
 @pytest.mark.parametrize("model", MODELS)
 def test_a_smooth_ramp_keeps_all_its_levels_in_order(model: str) -> None:
     """No banding: a ramp of one level per four pixels becomes one of one level per eight."""
@@ -98,6 +102,7 @@ def test_a_smooth_ramp_keeps_all_its_levels_in_order(model: str) -> None:
 
 
 @pytest.mark.slow(seconds=1)
+@runs_int8
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("form", ["rgb", "yuv"])
 def test_rounding_loses_little_compared_with_the_gain_of_the_network(model: str, form: str) -> None:

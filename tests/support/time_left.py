@@ -1,7 +1,7 @@
 """Leaves out slow tests where a machine is too slow to run all tests within SR4K_TESTS_WITHIN seconds.
 
-Tests that aren't marked ``slow`` are never left out: slow ones are from when on the time that is left is what the
-others will take, as far as those that have run tell. Each one that is left out is a skipped test with that reason.
+Tests that aren't marked ``slow`` are never left out. Slow ones are left out once the time left is only what all tests
+that are left would take if they were fast, judged by the fast ones that have run. They are skipped, with that reason.
 """
 
 import os
@@ -21,7 +21,7 @@ _BESIDE = 1.5
 """Factor by which tests take longer than their phases: files are imported, and at the end some processes are idle."""
 
 _SHARED = "short_of_time"
-"""Key of the path of the file that tells the processes that run tests."""
+"""Key by which the processes that run tests get the path of a file; once it exists, time is short."""
 
 
 class TimeLeft:

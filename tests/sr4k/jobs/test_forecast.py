@@ -1,6 +1,8 @@
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from clips import MakeClip
@@ -9,8 +11,9 @@ from holding import held
 from sr4k import Job, load_preset
 from sr4k.common.owned_folder import remove_ownerless
 from sr4k.errors import InputError, OutputError, StoppedError
-from sr4k.jobs.forecast import forecast, in_words
+from sr4k.jobs.forecast import _Watch, forecast, in_words
 from sr4k.media.options import TimeSpan
+from sr4k.media.reports import ENCODE
 from sr4k.queue.errand import in_child
 from sr4k.queue.planning import forecast_of
 from sr4k.queue.queued_job import JobOptions
@@ -31,6 +34,16 @@ def test_a_forecast_comes_true(make_clip: MakeClip, tmp_path: Path) -> None:
     assert found.seconds is not None
     assert 0 < 250 / found.fps <= found.seconds
     assert found.summary.video.width == summary.video.width
+
+
+def test_frames_that_come_in_one_burst_tell_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter((10.0, 10.004, 12.0))
+    monkeypatch.setattr("sr4k.jobs.forecast.time", SimpleNamespace(monotonic=lambda: next(times)))
+    watch: Any = _Watch()
+    whole: Any = SimpleNamespace(fps=1.5)
+    for frames, fps in ((1, 1.5), (10, 1.5), (21, 10.0)):
+        watch({"encoder": SimpleNamespace(stages=[SimpleNamespace(name=ENCODE, frames=frames)])})
+        assert watch.fps(whole) == fps
 
 
 @pytest.mark.slow(seconds=1)
