@@ -36,7 +36,7 @@ def test_second():
 
 def test_time_is_short_once_the_others_would_take_what_is_left() -> None:
     left = TimeLeft(150, now=1000)
-    for _ in range(30):
+    for _ in range(100):
         left.took(0.5, over=False)
         left.took(1.5, over=True)
     assert not left.is_short(99, processes=2, now=1000)  # of 2 seconds each, and half as much beside, two at a time

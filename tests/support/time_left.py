@@ -1,6 +1,6 @@
 """Leaves out slow tests where a machine is too slow to run all tests within SR4K_TESTS_WITHIN seconds.
 
-Tests that aren't marked ``slow`` are never left out. Slow ones are left out once the time left is only what all tests
+Tests that aren't marked ``slow`` are never left out. Slow ones are left out while the time left is only what all tests
 that are left would take if they were fast, judged by the fast ones that have run. They are skipped, with that reason.
 """
 
@@ -14,14 +14,14 @@ import pytest
 
 WITHIN = "SR4K_TESTS_WITHIN"
 
-_TOLD = 20
+_TOLD = 100
 """Number of fast tests whose mean duration is taken to be that of the others."""
 
 _BESIDE = 1.5
 """Factor by which tests take longer than their phases: files are imported, and at the end some processes are idle."""
 
 _SHARED = "short_of_time"
-"""Key by which the processes that run tests get the path of a file; once it exists, time is short."""
+"""Key by which the processes that run tests get the path of a file; while it exists, time is short."""
 
 
 class TimeLeft:
@@ -49,7 +49,7 @@ class TimeLeft:
 
 
 class Watch:
-    """What pytest's first process sees: the reports of all tests. It makes a file once time is short."""
+    """What pytest's first process sees: the reports of all tests. While time is short there is a file."""
 
     def __init__(self, seconds: float, told: Path) -> None:
         self._time = TimeLeft(seconds, time.monotonic())
@@ -74,12 +74,16 @@ class Watch:
         if "slow" not in report.keywords:
             self._time.took(report.duration, over=over)
         self._left -= over
-        if over and self._time.is_short(self._left, max(self._processes, 1), time.monotonic()):
+        if not over:
+            return
+        if self._time.is_short(self._left, max(self._processes, 1), time.monotonic()):
             self._told.touch()
+        else:
+            self._told.unlink(missing_ok=True)
 
 
 class LeavesOut:
-    """What each process that runs tests does: it skips slow ones once the file is there."""
+    """What each process that runs tests does: it skips slow ones while the file is there."""
 
     def __init__(self, told: Path) -> None:
         self._told = told

@@ -328,6 +328,14 @@ def test_a_channel_goes_down_and_comes_up(site: Site) -> None:
     site.tells("rung 1: a smaller network", rung=1, rung_name="a smaller network")
 
 
+def plays_by_hls_js(page: Page) -> bool:
+    """Watch the playlist; return whether hls.js plays it. Where that fails, as on a busy machine, the browser does."""
+    page.reload()
+    page.get_by_role("button", name="Watch lobby.m3u8").click()
+    until(lambda: page.locator("video").evaluate("video => video.currentTime") > 0.5)
+    return str(page.locator("video").evaluate("video => video.src")).startswith("blob:")
+
+
 def test_an_operator_sees_steers_stops_and_edits_a_channel_that_runs(site: Site, tmp_path: Path) -> None:
     (tmp_path / "channels.yaml").write_text(f"""
 channels:
@@ -361,9 +369,7 @@ channels:
         page.get_by_role("button", name="24 hours").click()
         expect(page.locator("#plots")).to_contain_text("a day ago")
         expect(page.locator("#events")).to_contain_text("turned off by an operator")
-        page.get_by_role("button", name="Watch lobby.m3u8").click()
-        until(lambda: page.locator("video").evaluate("video => video.currentTime") > 0.5)
-        assert page.locator("video").evaluate("video => video.src").startswith("blob:"), "not by hls.js"
+        assert any(plays_by_hls_js(page) for _ in range(3)), "the browser's own player took its place each time"
         second = site.browser.new_page()
         for tab in (second, page):
             tab.goto(f"http://127.0.0.1:{port}/channels")
