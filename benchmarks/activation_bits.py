@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from int8_steps import about, asked, reached, read
+from int8_steps import about, asked, lost
 from looks import SOURCES, flicker_at, through
 from numpy.typing import NDArray
 from torch import Tensor
@@ -70,10 +70,8 @@ def main() -> None:
 
 def losses(name: str, folders: list[Path]) -> dict[str, dict[str, float]]:
     """Return the losses of PSNR-Y against float in dB, by bits as text, then by folder."""
-    model, pairs = zoo.load(name), read(folders)
-    usual = reached(FoldedExecutor(model.folded(None)), pairs)
-    found = {str(bits): reached(FinerExecutor(model.quantized(None), bits), pairs) for bits in BITS}
-    return {bits: {title: usual[title] - got[title] for title in usual} for bits, got in found.items()}
+    model = zoo.load(name)
+    return lost(model, {str(bits): FinerExecutor(model.quantized(None), bits) for bits in BITS}, folders)
 
 
 def flickers(name: str) -> dict[str, float]:

@@ -71,14 +71,18 @@ def measured(model: str, size: tuple[int, int], rounds: int) -> dict[str, list[f
     whole = core.read_model(made.graph)
     graphs[NO_CHROMA] = ov.Model(whole.get_results()[:1], [whole.input("luma").get_node()], "luma")
     networks = {name: core.compile_model(graph, CPU, dict(made.config)) for name, graph in graphs.items()}
-    requests = {name: ready(network, streams_of(spec) + 1) for name, network in networks.items()}
-    found: dict[str, list[float]] = {name: [] for name in networks}
+    return in_turn(model, {name: ready(network, streams_of(spec) + 1) for name, network in networks.items()}, rounds)
+
+
+def in_turn(title: str, requests: dict[str, list[Any]], rounds: int) -> dict[str, list[float]]:
+    """Return the frames per second of each network's requests, which run in turn, round by round."""
+    found: dict[str, list[float]] = {name: [] for name in requests}
     for number in range(rounds + 1):
         for name, several in requests.items():
             rate = rate_of(several)
             if number:  # the first round allocates memory
                 found[name].append(rate)
-        print(f"{model}, round {number}", file=sys.stderr)
+        print(f"{title}, round {number}", file=sys.stderr)
     return found
 
 

@@ -9,13 +9,12 @@ rounds; on folders of test pictures the loss of PSNR-Y against the float network
 
 import argparse
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine_ends import rate_of, ready
-from int8_steps import reached, read
+from engine_ends import in_turn, ready
+from int8_steps import lost
 
 from sr4k.bench import InputSize, machine
 from sr4k.bench.report import store
@@ -26,7 +25,7 @@ from sr4k.engines.openvino_models import CPU, compiled, plan, streams_of
 from sr4k.models import zoo
 from sr4k.models.architecture import Precision
 from sr4k.models.colour import Colour
-from sr4k.models.execute import FoldedExecutor, IntegerExecutor
+from sr4k.models.execute import IntegerExecutor
 
 HERE = Path(__file__).parent
 NAME = "int8_in_pairs"
@@ -63,26 +62,19 @@ def main(arguments: list[str] | None = None) -> None:
 def rates(model: str, size: tuple[int, int], rounds: int) -> dict[str, list[float]]:
     """Return the frames per second of the engine in each precision, round by round."""
     core, (width, height) = shared_core(), size
-    requests, found = {}, {precision: list[float]() for precision in PRECISIONS}
+    requests: dict[str, list[Any]] = {}
     for precision in PRECISIONS:
         spec = EngineSpec(model=model, height=height, width=width, colour=Colour(), precision=precision)
         requests[precision] = ready(compiled(core, CPU, plan(core, CPU, spec)), streams_of(spec) + 1)
-    for number in range(rounds + 1):
-        for precision, several in requests.items():
-            rate = rate_of(several)
-            if number:  # the first round allocates memory
-                found[precision].append(rate)
-        print(f"{model}, round {number}", file=sys.stderr)
-    return found
+    return in_turn(model, requests, rounds)
 
 
 def losses(name: str, folders: list[Path]) -> dict[str, dict[str, float]]:
     """Return the loss in dB by folder, with the usual weights and with those for pairs."""
-    model, pairs = zoo.load(name), read(folders)
-    usual = reached(FoldedExecutor(model.folded(None)), pairs)
+    model = zoo.load(name)
     forms = {"usual": False, "in pairs": True}
-    got = {form: reached(IntegerExecutor(model.quantized(None, in_pairs=flag)), pairs) for form, flag in forms.items()}
-    return {form: {title: usual[title] - value for title, value in row.items()} for form, row in got.items()}
+    runs = {form: IntegerExecutor(model.quantized(None, in_pairs=flag)) for form, flag in forms.items()}
+    return lost(model, runs, folders)
 
 
 def as_markdown(found: dict[str, Any]) -> str:

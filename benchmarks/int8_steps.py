@@ -8,6 +8,7 @@ white, and on a pattern of waves up to half a cycle per pixel, how far int8 is f
 """
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,14 @@ def reached(run: FoldedExecutor, pairs: dict[str, list[PicturePair]]) -> dict[st
         title: float(np.mean([psnr(luma(upscaled(run, pair.low)), luma(pair.high)) for pair in some]))
         for title, some in pairs.items()
     }
+
+
+def lost(model: zoo.Model, runs: Mapping[str, FoldedExecutor], folders: list[Path]) -> dict[str, dict[str, float]]:
+    """Return the losses of PSNR-Y against the float network in dB, by name of the run, then by folder."""
+    pairs = read(folders)
+    usual = reached(FoldedExecutor(model.folded(None)), pairs)
+    found = {name: reached(run, pairs) for name, run in runs.items()}
+    return {name: {title: usual[title] - got[title] for title in usual} for name, got in found.items()}
 
 
 def upscaled(run: FoldedExecutor, picture: Rgb) -> Rgb:

@@ -85,8 +85,7 @@ def plan(core: "ov.Core", device: str, spec: EngineSpec) -> Plan:
     model = spec.network()
     fast = spec.precision == "auto" and _has_int8(core, device) and model.calibration is not None and not is_deep
     is_int8 = spec.precision == "int8" or fast
-    in_pairs = device == CPU and int8_of() != "dot products"
-    quantized = model.quantized(spec.colour, in_pairs=in_pairs) if is_int8 else None
+    quantized = model.quantized(spec.colour, in_pairs=_adds_in_pairs(device)) if is_int8 else None
     network = model.folded(spec.colour) if quantized is None else quantized.network
     cells = device == CPU and reads_cells(network)
     pairs = device == CPU and makes_pairs(network)
@@ -206,6 +205,10 @@ def _has_int8(core: "ov.Core", device: str) -> bool:
     if device == CPU:
         return int8_of() is not None
     return "INT8" in (property_of(core, device, "OPTIMIZATION_CAPABILITIES") or ())
+
+
+def _adds_in_pairs(device: str) -> bool:
+    return device == CPU and int8_of() != "dot products"
 
 
 def _settable(core: "ov.Core", device: str) -> set[str]:
