@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rig.compressed import LOSSLESS, Cell, cut, deployed, lanczos, pictures, resized, write
 from rig.old_sources import SOURCES
 from sr4k.models import catalogue
-from sr4k.models.quality.contact_sheet import write_contact_sheet
+from sr4k.models.quality.contact_sheet import ContactSheet
 
 data = required("skimage.data")
 
@@ -52,11 +52,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="a .png")
     parser.add_argument("--old", action="store_true", help="old, damaged sources")
     args = parser.parse_args()
+    sheet = ContactSheet()
     if args.old:
-        rows = [(kind, versions(photograph, SOURCES[kind].make, RESTORED)) for kind, photograph in OLD.items()]
+        for kind, photograph in OLD.items():
+            sheet.add(kind, versions(photograph, SOURCES[kind].make, RESTORED))
     else:
-        rows = [(name, versions(picture, partial(encode, crf=crf), SHARPER)) for name, (picture, crf) in ROWS.items()]
-    write_contact_sheet(rows, args.out)
+        for name, (picture, crf) in ROWS.items():
+            sheet.add(name, versions(picture, partial(encode, crf=crf), SHARPER))
+    sheet.write(args.out)
 
 
 def versions(photograph: str, make_source: MakeSource, models: dict[str, str]) -> dict[str, Rgb]:

@@ -14,31 +14,39 @@ _LABEL = 24
 """Height of the caption above a crop, in pixels."""
 
 
-def write_contact_sheet(
-    rows: Sequence[tuple[str, dict[str, NDArray[np.uint8]]]], target: Path, *, apart: bool = False
-) -> None:
-    """Write one row per picture: its most detailed window in each version, enlarged x3 by pixel replication.
+class ContactSheet:
+    """A sheet with one row per picture: a detailed window in each version, enlarged x3 by pixel replication.
+
+    Only the rows are kept, not the pictures.
 
     Args:
-        rows: name, and versions by label, uint8 RGB (H, W, 3) of one size; the last is the ground truth.
-        target: picture file to write.
         apart: show a different place in each row where the pictures are large enough; for frames of one video.
-
-    Raises:
-        OutputError: the file can't be written.
     """
-    places: list[tuple[int, int]] = []
-    tiles = []
-    for name, versions in rows:
-        places.append(_most_detailed(list(versions.values())[-1], places if apart else []))
-        tiles.append(_row(name, versions, *places[-1]))
-    sheet = np.concatenate(tiles)
-    try:
-        written = cv2.imwrite(str(target), sheet[..., ::-1])
-    except cv2.error:
-        written = False
-    if not written:
-        raise OutputError(f"{target} can't be written as a picture: does its folder exist, and is it a .png?")
+
+    def __init__(self, *, apart: bool = False) -> None:
+        self._apart = apart
+        self._places: list[tuple[int, int]] = []
+        self._rows: list[NDArray[np.uint8]] = []
+
+    def add(self, name: str, versions: dict[str, NDArray[np.uint8]]) -> None:
+        """Add a row: versions by label, uint8 RGB (H, W, 3) of one size; the last is the ground truth."""
+        top, left = _most_detailed(list(versions.values())[-1], self._places if self._apart else [])
+        self._places.append((top, left))
+        self._rows.append(_row(name, versions, top, left))
+
+    def write(self, target: Path) -> None:
+        """Write the picture file.
+
+        Raises:
+            OutputError: the file can't be written.
+        """
+        sheet = np.concatenate(self._rows)
+        try:
+            written = cv2.imwrite(str(target), sheet[..., ::-1])
+        except cv2.error:
+            written = False
+        if not written:
+            raise OutputError(f"{target} can't be written as a picture: does its folder exist, and is it a .png?")
 
 
 def _row(name: str, versions: dict[str, NDArray[np.uint8]], top: int, left: int) -> NDArray[np.uint8]:

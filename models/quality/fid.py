@@ -1,7 +1,7 @@
 """Frechet inception distance, by torch-fidelity (extra ``[fid]``) and Inception weights that the user provides."""
 
+from collections import Counter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,33 +28,37 @@ def check_fid(inception: Path) -> None:
         raise OptionError(f"FID needs torch-fidelity: pip install 'sr4k-stream[fid]' ({err}).") from err
 
 
-def frechet_distance(made: list[NDArray[np.uint8]], real: list[NDArray[np.uint8]], inception: Path) -> float:
-    """Return the FID (Heusel et al., arXiv 1706.08500) between two sets of pictures, uint8 RGB (H, W, 3).
+class FrechetSets:
+    """Sets of pictures between which the FID (Heusel et al., arXiv 1706.08500) is measured, kept as files.
 
-    ``inception`` is the file of Inception weights of the torch-fidelity project.
-
-    Raises:
-        InputError: the file of Inception weights is missing.
-        OptionError: torch-fidelity can't be imported.
+    Args:
+        inception: file of Inception weights of the torch-fidelity project; see `check_fid`.
+        folder: an empty folder for the pictures.
     """
-    check_fid(inception)
-    import torch_fidelity
 
-    with TemporaryDirectory() as folder:
-        sets = []
-        for label, pictures in (("made", made), ("real", real)):
-            (Path(folder) / label).mkdir()
-            sets.append(str(Path(folder) / label))
-            for number, picture in enumerate(pictures):
-                cv2.imwrite(str(Path(folder) / label / f"{number:05d}.png"), picture[..., ::-1])
+    def __init__(self, inception: Path, folder: Path) -> None:
+        self._inception, self._folder = inception, folder
+        self._counts: Counter[str] = Counter()
+
+    def add(self, label: str, picture: NDArray[np.uint8]) -> None:
+        """Add a picture, uint8 RGB (H, W, 3), to a set."""
+        of_set = self._folder / label
+        of_set.mkdir(exist_ok=True)
+        cv2.imwrite(str(of_set / f"{self._counts[label]:05d}.png"), picture[..., ::-1])
+        self._counts[label] += 1
+
+    def distance(self, label: str, other: str) -> float:
+        """Return the FID between two sets."""
+        import torch_fidelity
+
         measured = torch_fidelity.calculate_metrics(
-            input1=sets[0],
-            input2=sets[1],
+            input1=str(self._folder / label),
+            input2=str(self._folder / other),
             fid=True,
             cuda=False,
             verbose=False,
             cache=False,
             samples_resize_and_crop=299,
-            feature_extractor_weights_path=str(inception),
+            feature_extractor_weights_path=str(self._inception),
         )
-    return float(measured["frechet_inception_distance"])
+        return float(measured["frechet_inception_distance"])

@@ -1,8 +1,10 @@
 """Measures networks on pictures, through the same engines that upscale videos."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,12 @@ from sr4k.models.architecture import Pixels, Precision, RcanShape
 from sr4k.models.colour import Colour, downsample_chroma, rgb_from_yuv, upsample_chroma, yuv_from_rgb
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE, SCALE, pad_planes, pixel_shuffle
 from sr4k.models.quality import Protocol
-from sr4k.models.quality.contact_sheet import write_contact_sheet
-from sr4k.models.quality.fid import check_fid, frechet_distance
-from sr4k.models.quality.protocol import Upscale, as_protocol, bicubic, compare, mean
-from sr4k.models.quality.testset import check_pictures, pictures_of, titles_of
+from sr4k.models.quality.contact_sheet import ContactSheet
+from sr4k.models.quality.fid import FrechetSets, check_fid
+from sr4k.models.quality.protocol import Quality, Upscale, as_protocol, bicubic, compare, mean
+from sr4k.models.quality.testset import PicturePair, check_pictures, pictures_of, titles_of
+
+_TRUTH = "ground truth"
 
 
 def upscaler(model: str, precision: Precision, weights: Path | None = None, *, pixels: Pixels = "bgr") -> Upscale:
@@ -201,22 +205,40 @@ def evaluate_networks(
         scale = scales[name]
         results[name] = {}
         for title, folder in titles.items():
-            versions = [
-                (picture, {label: upscale(picture.low) for label, upscale in networks.items()})
-                for picture in (as_protocol(p, protocol) for p in pictures_of(folder, scale=scale, protocol=protocol))
-            ]
-            results[name][title] = {
-                label: asdict(mean(compare(made[label], picture.high, protocol, scale) for picture, made in versions))
-                for label in networks
-            }
-            if fid is not None:
-                for label, quality in results[name][title].items():
-                    quality["fid"] = frechet_distance(
-                        [v[label] for _, v in versions], [p.high for p, _ in versions], fid
-                    )
-            if sheet is not None and name == names[0] and folder == folders[0]:
-                rows = [(p.name, {**made, "ground truth": p.high}) for p, made in versions]
-                write_contact_sheet(rows, sheet)
+            pictures = (as_protocol(p, protocol) for p in pictures_of(folder, scale=scale, protocol=protocol))
+            rows = ContactSheet() if sheet is not None and name == names[0] and folder == folders[0] else None
+            with TemporaryDirectory() as kept:
+                sets = None if fid is None else FrechetSets(fid, Path(kept))
+                results[name][title] = _measured(pictures, networks, protocol, scale, sets, rows)
+            if sheet is not None and rows is not None:
+                rows.write(sheet)
+    return results
+
+
+def _measured(
+    pictures: Iterable[PicturePair],
+    networks: dict[str, Upscale],
+    protocol: Protocol,
+    scale: int,
+    sets: FrechetSets | None,
+    rows: ContactSheet | None,
+) -> dict[str, dict[str, float]]:
+    """Return the figures of each network, with one picture in memory at a time; fill the sets and the sheet."""
+    qualities: dict[str, list[Quality]] = {label: [] for label in networks}
+    for picture in pictures:
+        made = {label: upscale(picture.low) for label, upscale in networks.items()}
+        shown = {**made, _TRUTH: picture.high}
+        for label in networks:
+            qualities[label].append(compare(made[label], picture.high, protocol, scale))
+        if rows is not None:
+            rows.add(picture.name, shown)
+        if sets is not None:
+            for label, version in shown.items():
+                sets.add(label, version)
+    results = {label: asdict(mean(measured)) for label, measured in qualities.items()}
+    if sets is not None:
+        for label, figures in results.items():
+            figures["fid"] = sets.distance(label, _TRUTH)
     return results
 
 

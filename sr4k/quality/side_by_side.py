@@ -27,7 +27,7 @@ from sr4k.media.writing.encoder import add_video, open_encoder, tag
 from sr4k.media.writing.made_folder import folder_made
 from sr4k.media.writing.target_file import place, unfinished
 from sr4k.models.colour import Colour
-from sr4k.models.quality.contact_sheet import write_contact_sheet
+from sr4k.models.quality.contact_sheet import ContactSheet
 from sr4k.quality import CompareLayout
 
 _ROWS = 6
@@ -67,15 +67,12 @@ def write_comparison(
 def _write_sheet(source: ReadSettings, result: Path, target: Path) -> None:
     total, begin = _count(result), 0 if source.part is None else source.part.start
     shown = {round((row + 0.5) * total / _ROWS - 0.5) for row in range(_ROWS)}
-    rows = [
-        (
-            clock(begin + Fraction(ours.pts or 0) * _tick(ours)),
-            {"bicubic": drawn.rgb(bicubic), "upscaled": drawn.rgb(ours)},
-        )
-        for number, (bicubic, ours, drawn) in enumerate(_pairs(source, result))
-        if number in shown
-    ]
-    write_contact_sheet(rows, target, apart=True)
+    sheet = ContactSheet(apart=True)
+    for number, (bicubic, ours, drawn) in enumerate(_pairs(source, result)):
+        if number in shown:
+            time = clock(begin + Fraction(ours.pts or 0) * _tick(ours))
+            sheet.add(time, {"bicubic": drawn.rgb(bicubic), "upscaled": drawn.rgb(ours)})
+    sheet.write(target)
 
 
 def _write_video(source: ReadSettings, result: Path, target: Path, layout: CompareLayout) -> None:

@@ -10,7 +10,7 @@ from skimage.metrics import structural_similarity
 
 from sr4k.errors import InputError, OutputError
 from sr4k.models.quality import Protocol
-from sr4k.models.quality.contact_sheet import write_contact_sheet
+from sr4k.models.quality.contact_sheet import ContactSheet
 from sr4k.models.quality.metrics import chroma, psnr, ssim
 from sr4k.models.quality.protocol import Quality, as_protocol, bicubic, compare, mean
 from sr4k.models.quality.testset import PicturePair, pictures_of, shrunk_pairs
@@ -105,7 +105,10 @@ def test_a_contact_sheet_shows_the_most_detailed_window_of_each_version(tmp_path
     truth = np.full((300, 400, 3), 128, np.uint8)
     truth[150:250, 250:350] = np.random.default_rng(0).integers(0, 255, (100, 100, 3))
     flat = np.full_like(truth, 30)
-    write_contact_sheet([("noise", {"flat": flat, "ground truth": truth})] * 2, tmp_path / "sheet.png")
+    rows = ContactSheet()
+    for _ in range(2):
+        rows.add("noise", {"flat": flat, "ground truth": truth})
+    rows.write(tmp_path / "sheet.png")
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet is not None and sheet.shape == (2 * (24 + 288), 2 * 288, 3)
     assert (sheet[24:312, :288] == 30).all()
@@ -114,8 +117,10 @@ def test_a_contact_sheet_shows_the_most_detailed_window_of_each_version(tmp_path
 
 def test_a_sheet_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     picture = np.zeros((100, 100, 3), np.uint8)
+    sheet = ContactSheet()
+    sheet.add("a", {"b": picture})
     with pytest.raises(OutputError, match="can't be written"):
-        write_contact_sheet([("a", {"b": picture})], tmp_path / "nowhere" / "sheet.png")
+        sheet.write(tmp_path / "nowhere" / "sheet.png")
 
 
 @pytest.mark.parametrize("protocol", ["usual", "card"])
