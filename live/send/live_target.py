@@ -26,11 +26,14 @@ from sr4k.live.wire_format import cleaned, is_number, unpack
 
 log = logging.getLogger(__name__)
 
-_NETWORK_AGE, _DISK_AGE = 1.0, 10.0
+_NETWORK_AGE, _DISK_AGE = 1.0, 30.0
 """Maximum age of a tag when it is sent, in seconds, for targets on the network and on a disk."""
 
-_OPENING = 8.0
-"""Seconds within which a target must connect."""
+_OPENING, _DISK_OPENING = 8.0, 25.0
+"""Seconds within which a target on the network must connect, and one on a disk be open.
+
+The latter are fewer than the age of its tags: what is tried again still has the stream from its beginning.
+"""
 
 _STUCK = 4.0
 """Seconds after which a target that accepts no data counts as stuck."""
@@ -199,6 +202,7 @@ class _Try:
         self._retries = retries
         self._queue, self._wake, self._until = queue, wake, until
         self._keeps = target.is_local  # whether tags are kept for it while it opens
+        self._opening = _DISK_OPENING if target.is_local else _OPENING
         self._in_the_pipe = _IN_THE_PIPE + (1500 * hls.longest if target.kind == "hls" else 0)
         with ExitStack() as theirs, ExitStack() as ours:
             data_out, self._data = os.pipe()
@@ -259,7 +263,7 @@ class _Try:
         now, until = time.monotonic(), self._until()
         if until is not None and not self._reason:
             return now >= until or (not (self._queue or self._unwritten) if self.is_ready else not self._keeps)
-        limit = _STUCK if self.is_ready else _OPENING
+        limit = _STUCK if self.is_ready else self._opening
         if not self._reason and now - self._moved > limit:
             self._reason = f"it accepted no data for {limit:g} s" if self.is_ready else f"no answer for {limit:g} s"
         return bool(self._reason)

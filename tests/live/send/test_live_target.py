@@ -14,6 +14,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from clips import write_clip
 
 from rig.channel import eventually
 from sr4k.live.address import parse_target
@@ -58,6 +59,35 @@ def test_a_target_that_opens_slower_than_the_pipe_to_it_fills_gets_the_stream(tm
     assert (report.state, report.connects, report.reason) == ("live", 1, None)
     with av.open(str(target)) as recording:
         assert sum(1 for _ in recording.decode(video=0)) > 25
+
+
+def test_a_recording_keeps_its_beginning_if_its_process_takes_long_to_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    passed, present = [0.0], time.monotonic
+
+    def frozen(module: str, order: PushOrder, **wishes: Any) -> Any:
+        started.append(start_child(module, order, **wishes))
+        started[-1].send_signal(signal.SIGSTOP)
+        return started[-1]
+
+    monkeypatch.setattr(live_target, "start_child", frozen)
+    monkeypatch.setattr(time, "monotonic", lambda: present() + passed[0])
+    splitter = FlvSplitter()
+    tags = list(splitter.feed(write_clip(tmp_path / "clip.flv", frames=10, audio=False).read_bytes()))
+    target = LiveTarget(parse_target(str(tmp_path / "a.mkv")), hls=HlsForm(), wants_key=lambda: None)
+    target.start()
+    eventually(lambda: started, 60)
+    target.offer(splitter.header, tags)
+    passed[0] = 20.0
+    time.sleep(3 * live_target._GLANCE)  # in which a process that had taken too long would be killed
+    started[0].send_signal(signal.SIGCONT)
+    eventually(lambda: target.report().state == "live", 60)
+    target.close(60, ended=True)
+    assert (target.report().connects, target.report().dropped, len(started)) == (1, 0, 1)
+    with av.open(str(tmp_path / "a.mkv")) as recording:
+        assert sum(1 for _ in recording.decode(video=0)) == 10
 
 
 class Call:
