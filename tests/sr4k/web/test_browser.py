@@ -47,7 +47,7 @@ NOTE_PROGRESS = """() => {
 }"""
 """Notes all that the bar of the running job shows."""
 
-SOON = 30_000
+SOON = 60_000
 """Milliseconds that the service may take to answer on a loaded machine."""
 
 pytestmark = pytest.mark.slow(seconds=55)
