@@ -16,11 +16,12 @@ def stream_main() -> None:
 
 def _run(module: str, name: str) -> None:
     import gc
+    import os
     import sys
     from importlib import import_module
 
     from sr4k.cli.signals import exit_at_once
-    from sr4k.cli.standard_streams import open_closed_ones
+    from sr4k.cli.standard_streams import READER_GONE, STDOUT, open_closed_ones, reader_is_gone
 
     open_closed_ones()
     exit_at_once()
@@ -29,6 +30,7 @@ def _run(module: str, name: str) -> None:
 
         hide_command_line()
         app = getattr(import_module(module), name)
+        output = os.dup(STDOUT)  # Rich points stdout elsewhere when it can't print, and ends the command with 1
     except (ImportError, MemoryError, OSError) as err:
         from sr4k.common.system_errors import refusal
 
@@ -39,5 +41,9 @@ def _run(module: str, name: str) -> None:
         sys.exit(refused.exit_code)
     try:
         app()
+    except SystemExit as end:
+        if end.code == 1 and reader_is_gone(output):
+            sys.exit(READER_GONE)
+        raise
     finally:
         gc.freeze()  # or Python takes all modules apart at its end, which costs as much as importing half of them

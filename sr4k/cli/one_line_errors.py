@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from sr4k.cli.signals import Interrupted, interruptible, last_signal
-from sr4k.cli.standard_streams import leave_stdout
+from sr4k.cli.standard_streams import READER_GONE, leave_stdout, reader_is_gone
 from sr4k.common.logs import JsonLines, LogFormat, TextLines
 from sr4k.common.option_names import named_for_command
 from sr4k.common.printable import printable
@@ -40,8 +40,9 @@ def errors_in_one_line(*, verbose: bool) -> Iterator[Redaction]:
     except typer.Exit:
         raise
     except (Interrupted, Exception) as err:
-        if isinstance(err, BrokenPipeError):
+        if isinstance(err, BrokenPipeError) and reader_is_gone():
             leave_stdout()
+            raise typer.Exit(READER_GONE) from None
         with named_for_command():  # some errors are put into words only now
             end = verdict(err)
             if verbose:

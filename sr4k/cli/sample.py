@@ -1,5 +1,6 @@
 """``sr4k sample``: makes a clip to try the upscaler on."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -25,4 +26,5 @@ def sample(
         from sr4k.sample import write_sample  # codecs: only when needed
 
         write_sample(target, seconds=seconds, size=parse_sides(size))
-        say(f"{target} is ready. Upscale it:  sr4k-stream {target} upscaled{target.suffix}", err=True)
+        name = shlex.quote(f"./{target}" if str(target).startswith("-") else str(target))
+        say(f"{target} is ready. Upscale it:  sr4k-stream {name} upscaled{target.suffix}", err=True)

@@ -1,6 +1,8 @@
 """Handles standard input, output and error that are closed or that nobody reads."""
 
 import os
+import select
+import signal
 import stat
 import sys
 from contextlib import suppress
@@ -8,6 +10,9 @@ from contextlib import suppress
 STDIN, STDOUT, STDERR = 0, 1, 2
 
 _STANDARD = {STDIN: ("stdin", "r"), STDOUT: ("stdout", "w"), STDERR: ("stderr", "w")}
+
+READER_GONE = 128 + signal.SIGPIPE
+"""Exit code of a command whose standard output was closed by its reader, as a shell tells it of others."""
 
 closed: set[int] = set()
 """Standard streams that were closed when the command was started."""
@@ -22,6 +27,13 @@ def open_closed_ones() -> None:
             closed.add(number)
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
+def reader_is_gone(output: int = STDOUT) -> bool:
+    """Whether standard output, or a duplicate of its descriptor, is a pipe that nobody reads any more."""
+    watch = select.poll()
+    watch.register(output, 0)
+    return any(event & select.POLLERR for _, event in watch.poll(0))
 
 
 def leave_stdout() -> None:

@@ -220,7 +220,8 @@ TargetFps = Annotated[
     str | None,
     typer.Option(
         help="Frames per second that are wanted of a file, such as 25 or 30000/1001: a few seconds of it are upscaled "
-        "first, and if that is too slow, a smaller network is used.",
+        "first, and if that is too slow, a smaller network is used. If that takes no more than a second, the start-up "
+        "counts.",
         metavar="RATE",
         rich_help_panel=_NETWORK,
     ),

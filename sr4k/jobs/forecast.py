@@ -107,7 +107,8 @@ def forecast(job: Job) -> Forecast:
     with owned_folder() as folder:  # forecasts that nobody waits for any more are killed
         target = folder.path / job.target.name
         watch, sample = _Watch(), _middle(job)
-        summary = replace(job, target=target, part=sample).run(on_status=watch, stop_requests=watch.enough)
+        taken = replace(job, target=target, part=sample, resume=False)
+        summary = taken.run(on_status=watch, stop_requests=watch.enough)
         size = sum(file.stat().st_size for file in files_of(Path(summary.output)))
     seconds, counted = _expected(job)
     if sample == job.part and not summary.stopped:  # that was all of it
