@@ -9,7 +9,7 @@ from sr4k.media.video import BT601, BT709, FULL_RANGE, LIMITED_RANGE, ColourTags
 from sr4k.models.colour import Colour
 
 # Code points of ITU-T H.273.
-_SAYS_NOTHING = {0, 2, 3}
+SAYS_NOTHING = {0, 2, 3}
 """Reserved and unspecified ones; as a matrix, 0 is RGB, which the result is not."""
 _BT470BG, _BT2020, _SRGB = 5, 9, 13
 
@@ -32,14 +32,14 @@ def completed(tags: ColourTags, colour: Colour, height: int, *, is_graphic: bool
         is_graphic: whether the source is RGB or a still picture, which is sRGB unless tagged otherwise.
         may_be_hdr: whether there is HDR metadata, which goes with more than one transfer function (PQ, HLG).
     """
-    if tags.colorspace in _SAYS_NOTHING:
+    if tags.colorspace in SAYS_NOTHING:
         matrix = {"bt709": BT709, "bt2020": _BT2020}.get(colour.matrix, BT601)
         tags = replace(tags, colorspace=_BT470BG if matrix == BT601 and height in _PAL_ROWS else matrix)
     if tags.color_range not in (LIMITED_RANGE, FULL_RANGE):
         tags = replace(tags, color_range=FULL_RANGE if colour.full_range else LIMITED_RANGE)
-    if tags.color_primaries in _SAYS_NOTHING:
+    if tags.color_primaries in SAYS_NOTHING:
         tags = replace(tags, color_primaries=_primaries(colour, height, is_graphic=is_graphic))
-    if tags.color_trc in _SAYS_NOTHING and tags.color_primaries in _CAMERA and not may_be_hdr:
+    if tags.color_trc in SAYS_NOTHING and tags.color_primaries in _CAMERA and not may_be_hdr:
         usual = BT709 if tags.color_primaries == BT709 else BT601
         tags = replace(tags, color_trc=_SRGB if is_graphic else usual)
     return tags

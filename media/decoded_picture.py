@@ -51,7 +51,7 @@ def describe(first: DecodedPicture, stream: VideoStream, size: tuple[int, int], 
         time_base=tick,
         rate=_rate(stream),
         sample_aspect_ratio=sar,
-        tags=_written(first, colour, stream),
+        tags=shown_tags(first, colour, stream),
         colour=colour,
         display_matrix=None if matrix is None else tuple(np.frombuffer(bytes(matrix), np.int32).tolist()),
         source_tags=look.tags,
@@ -68,8 +68,11 @@ def _rate(stream: VideoStream) -> Fraction:
     return average if average is not None and average <= _MOST_AVERAGE else Fraction(25)
 
 
-def _written(first: DecodedPicture, colour: Colour, stream: VideoStream) -> ColourTags:
-    """Return the colour tags of the result; nothing is assumed for planes that only Dolby Vision can interpret."""
+def shown_tags(first: DecodedPicture, colour: Colour, stream: VideoStream) -> ColourTags:
+    """Return the colour tags that a picture is shown by, and that its result gets.
+
+    Nothing is assumed for planes that only Dolby Vision can interpret.
+    """
     frame, look = first.frame, first.look
     if is_unreadable(frame, stream):
         return look.tags

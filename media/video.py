@@ -35,6 +35,43 @@ MATRIX_NAMES: dict[str, str] = {
 }
 """Names of the matrices for people."""
 
+TRANSFER_NAMES: dict[int, str] = {
+    1: "BT.709",
+    4: "gamma 2.2",
+    5: "gamma 2.8",
+    6: "BT.601",
+    7: "SMPTE 240M",
+    8: "linear",
+    9: "logarithmic (100:1)",
+    10: "logarithmic (316:1)",
+    11: "xvYCC",
+    12: "BT.1361",
+    13: "sRGB",
+    14: "BT.2020",
+    15: "BT.2020",
+    16: "PQ (HDR)",
+    17: "SMPTE ST 428-1",
+    18: "HLG (HDR)",
+}
+"""Names of the transfer characteristics for people."""
+
+HDR_TRANSFERS = {16, 18}
+
+PRIMARIES_NAMES: dict[int, str] = {
+    1: "BT.709",
+    4: "BT.470 M",
+    5: "BT.470 B/G",
+    6: "BT.601",
+    7: "SMPTE 240M",
+    8: "film",
+    9: "BT.2020",
+    10: "XYZ",
+    11: "DCI-P3",
+    12: "Display P3",
+    22: "EBU 3213",
+}
+"""Names of the primaries for people."""
+
 
 @dataclass(frozen=True, slots=True)
 class ColourTags:

@@ -20,9 +20,7 @@ from sr4k.media.image_names import files_of
 from sr4k.media.options import ReadSettings
 from sr4k.media.reading.open_file import open_input, video_stream
 from sr4k.media.reading.reader import VideoReader
-from sr4k.media.video import MATRIX_NAMES, VideoInfo
-
-_TRANSFERS = {16: "PQ (HDR)", 18: "HLG (HDR)"}
+from sr4k.media.video import HDR_TRANSFERS, MATRIX_NAMES, TRANSFER_NAMES, VideoInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +136,12 @@ def _video_in_words(video: dict[str, Any]) -> Iterator[str]:
     scan = "interlaced" if video["interlaced"] else "progressive"
     yield f"  video: {video['codec']}, {shape}, {video['pixel_format']}, {scan}, {video['rate']:g} fps{frames}"
     extent = "full range" if video["full_range"] else "limited range"
-    transfer = _TRANSFERS.get(video["colour_tags"]["transfer"])
+    transfer = video["colour_tags"]["transfer"]
     colours = [
         MATRIX_NAMES[video["matrix"]],
         extent,
         f"chroma {video['chroma_location']}",
-        *([transfer] if transfer else []),
+        *([TRANSFER_NAMES[transfer]] if transfer in HDR_TRANSFERS else []),
     ]
     yield f"    read as {', '.join(colours)}"
     if hdr := video["hdr"]:

@@ -119,8 +119,10 @@ def compare(
 ) -> None:
     r"""Measure a video against a reference, frame by frame: PSNR, SSIM, XPSNR, VMAF and VMAF-NEG.
 
-    All are measured on luma, and PSNR on chroma too. Where the colour tags differ, both videos are compared as a player
-    shows them. VMAF needs the extra \[vmaf].
+    All are measured on luma, and PSNR on chroma too. Where matrix or range of the colours differ, the video is
+    converted to those of the reference. Transfer characteristics (SDR, PQ, HLG) and primaries are not converted: where
+    they differ, a note says that levels are compared as they are, although a player shows the videos differently.
+    Transparency is ignored, with a note. VMAF needs the extra \[vmaf].
     """
     with errors_in_one_line(verbose=verbose):
         from sr4k.cli.new_file import check_new_file

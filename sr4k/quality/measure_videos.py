@@ -1,4 +1,4 @@
-"""Compares two videos frame by frame with FFmpeg's measures, as a player shows them."""
+"""Compares two videos frame by frame with FFmpeg's measures, in one matrix and range."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -20,15 +20,16 @@ from sr4k.common.plotting import new_figure
 from sr4k.common.whole_file import write_whole
 from sr4k.errors import InputError
 from sr4k.media.crop import Crop
-from sr4k.media.decoded_picture import positive
+from sr4k.media.decoded_picture import positive, shown_tags
 from sr4k.media.headers import chroma_location, margins
-from sr4k.media.look import Layout, Look
+from sr4k.media.look import DecodedPicture, Layout, Look
 from sr4k.media.planes import rows_of
 from sr4k.media.reading.open_file import open_input, packets_of, video_stream
 from sr4k.media.reading.untrusted_png import plain_head, plain_packet
 from sr4k.media.scaling import Scaler
-from sr4k.media.video import MATRIX_NAMES
+from sr4k.media.transparency import over_black
 from sr4k.models.colour import Colour
+from sr4k.quality.colour_notes import Tagged, colour_notes
 from sr4k.quality.vmaf import MODELS, Vmaf, lack
 
 MEASURES = {"PSNR": "dB", "PSNR Cb": "dB", "PSNR Cr": "dB", "SSIM": "", "XPSNR": "dB"} | dict.fromkeys(MODELS, "")
@@ -91,9 +92,9 @@ class Course:
 def compare_videos(video: Path, reference: Path, measures: Iterable[str] = MEASURES) -> Course:
     """Compare frame k of one video with frame k of the other, up to the end of the shorter one.
 
-    Frames are compared as a player shows them: where matrix coefficients or range differ, by their tags or by the
-    defaults for missing ones, the video is converted to those of the reference. The greater bit depth and the finer
-    chroma subsampling of the two are used.
+    Where matrix coefficients or range differ, by their tags or by the defaults for missing ones, the video is converted
+    to those of the reference. Transfer characteristics and primaries are not converted, and transparency is ignored:
+    `Course.notes` says so where it matters. The greater bit depth and the finer chroma subsampling of the two are used.
 
     Args:
         video: the video to measure.
@@ -119,6 +120,7 @@ def compare_videos(video: Path, reference: Path, measures: Iterable[str] = MEASU
                 gauge = _Gauge(one, other, wanted)
                 held.callback(gauge.close)
                 notes.extend(_differences(one, other, video, reference))
+            notes.extend(note for note in _transparency(one, other, video, reference) if note not in notes)
             frames.append({"time": float(one.picture.time or 0.0), **gauge.measure(one, other, len(frames))})
         if gauge is None or not frames:
             raise InputError(f"{video} or {reference} has no frames.")
@@ -148,12 +150,23 @@ def plot_course(course: Course, target: Path) -> None:
 
 
 class _Shown(NamedTuple):
-    """A decoded frame with its layout, its colour as a player reads it, and the frame rate of its video."""
+    """A decoded frame, how a player reads it, and the frame rate of its video.
+
+    ``is_transparent`` says whether this frame or an earlier one is transparent in places.
+    """
 
     picture: VideoFrame
-    layout: Layout
-    colour: Colour
+    tagged: Tagged
     rate: Fraction
+    is_transparent: bool
+
+    @property
+    def layout(self) -> Layout:
+        return self.tagged.look.layout
+
+    @property
+    def colour(self) -> Colour:
+        return self.tagged.colour
 
 
 class _Gauge:
@@ -268,15 +281,16 @@ def _check_sizes(one: VideoFrame, other: VideoFrame, video: Path, reference: Pat
 
 
 def _differences(one: _Shown, other: _Shown, video: Path, reference: Path) -> Iterator[str]:
-    mine, theirs = (
-        f"{MATRIX_NAMES[shown.colour.matrix]}, {'full' if shown.colour.full_range else 'limited'} range"
-        for shown in (one, other)
-    )
-    if mine != theirs:
-        yield f"{video} is shown as {mine}, {reference} as {theirs}: both are compared as shown"
+    yield from colour_notes(one.tagged, other.tagged, (str(video), str(reference)))
     mine, theirs = (f"{float(shown.rate):.4g}" for shown in (one, other))
     if mine != theirs:
         yield f"the frame rates differ, {mine} and {theirs}: frames are paired by number, whatever their times"
+
+
+def _transparency(one: _Shown, other: _Shown, video: Path, reference: Path) -> Iterator[str]:
+    for shown, path in ((one, video), (other, reference)):
+        if shown.is_transparent:
+            yield f"{path} is transparent in places: its colours are compared as if it were opaque"
 
 
 def _pictures(path: Path) -> Iterator[_Shown]:
@@ -288,11 +302,15 @@ def _pictures(path: Path) -> Iterator[_Shown]:
         plain_head(stream)
         crop = Crop(margins(stream), (context.width, context.height))
         sited, rate = chroma_location(stream), positive(stream.guessed_rate, _USUAL_RATE)
+        is_transparent = False
         try:
             for packet in packets_of(container, stream):
                 for picture in map(crop, stream.decode(plain_packet(packet, stream))):
                     look = Look.of(picture, codec=context.name)
                     colour = replace(look.colour, chroma_location=sited or look.colour.chroma_location)
-                    yield _Shown(picture, look.layout, look.read_like(colour), rate)
+                    decoded, read = DecodedPicture(picture, look), look.read_like(colour)
+                    tagged = Tagged(look, read, shown_tags(decoded, read, stream))
+                    is_transparent = is_transparent or (look.may_be_transparent and over_black(decoded) is not None)
+                    yield _Shown(picture, tagged, rate, is_transparent)
         except (av.FFmpegError, OSError) as err:
             raise InputError(f"{path} can't be read to its end: {err.strerror}.") from err

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -149,6 +150,67 @@ def test_what_is_converted_is_what_it_was(tmp_path: Path) -> None:
     a, b = write(tmp_path / "a.mkv", ours, tags=(6, 1, 1, 1)), write(tmp_path / "b.mkv", theirs, tags=(1, 1, 1, 1))
     mean = compare_videos(a, b).mean()
     assert min(mean["PSNR"], mean["PSNR Cb"], mean["PSNR Cr"]) > 48
+
+
+SDR, PQ = (1, 1, 1, 1), (1, 1, 1, 16)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "notes"),
+    [
+        (PQ, SDR, ["the transfer characteristics differ, PQ (HDR) and BT.709"]),
+        (SDR, (1, 1, 1, 18), ["the transfer characteristics differ, BT.709 and HLG (HDR)"]),
+        ((1, 1, 9, 1), SDR, ["the primaries differ, BT.2020 and BT.709"]),
+        ((9, 1, 9, 16), (9, 1, 2, 2), ["the transfer characteristics differ, PQ (HDR) and unspecified"]),
+        ((2, 0, 2, 2), (6, 1, 12, 6), ["the primaries differ, BT.709 and Display P3"]),
+        ((2, 0, 2, 2), (6, 1, 5, 16), ["the transfer characteristics differ, BT.709 and PQ (HDR)"]),
+        ((6, 1, 1, 13), (2, 0, 2, 2), []),  # untagged
+        ((6, 1, 6, 14), (6, 1, 7, 1), []),  # other codes of the same
+        ((6, 1, 6, 99), (6, 1, 6, 99), []),
+    ],
+)
+def test_what_is_not_converted_is_told(
+    one: tuple[int, ...], other: tuple[int, ...], notes: list[str], tmp_path: Path
+) -> None:
+    video, reference = (write(tmp_path / f"{n}.mkv", [noise()], tags=tags) for n, tags in enumerate((one, other)))
+    course = compare_videos(video, reference, ["PSNR"])
+    as_they_are = ": levels are compared as they are, but a player shows the videos differently"
+    assert [*course.notes] == [note + as_they_are for note in notes]
+    assert course.mean() == {"PSNR": np.inf}
+
+
+@pytest.mark.slow(seconds=1)
+def test_a_lost_hdr_tag_is_told_in_text_and_json(tmp_path: Path) -> None:
+    video, reference = write(tmp_path / "a.mkv", [noise()], tags=PQ), write(tmp_path / "b.mkv", [noise()], tags=SDR)
+    note, *_ = json.loads(compared(video, reference, "--json"))["notes"]
+    assert note.startswith("the transfer characteristics differ, PQ (HDR) and BT.709: ")
+    assert note in compared(video, reference)
+
+
+@pytest.mark.parametrize(("alpha", "is_told"), [(0, True), (254, True), (255, False)])
+def test_transparency_that_is_ignored_is_told(alpha: int, is_told: bool, tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    opaque, transparent = tmp_path / "rgb.png", tmp_path / "rgba.png"
+    cv2.imwrite(str(opaque), rgb)
+    cv2.imwrite(str(transparent), np.dstack([rgb, np.full((64, 64), alpha, np.uint8)]))
+    told = (f"{transparent} is transparent in places: its colours are compared as if it were opaque",)
+    for pair in ((transparent, opaque), (opaque, transparent)):
+        assert compare_videos(*pair, ["PSNR"]).notes == (told if is_told else ())
+
+
+def test_transparency_of_a_later_frame_is_told_once(tmp_path: Path) -> None:
+    pictures = [[*noise(), np.full((72, 100), alpha)] for alpha in (255, 0, 0)]
+    video = write(tmp_path / "a.mkv", pictures, "yuva420p")
+    (note,) = compare_videos(video, write(tmp_path / "b.mkv", [noise()] * 3), ["PSNR"]).notes
+    assert note.startswith(f"{video} is transparent in places")
+
+
+def test_rgb_is_called_rgb(tmp_path: Path) -> None:
+    video, gray = tmp_path / "a.png", [np.full((64, 64), 126), *[np.full((32, 32), 128)] * 2]
+    cv2.imwrite(str(video), np.full((64, 64, 3), 128, np.uint8))
+    reference = write(tmp_path / "b.mkv", [gray])
+    (note,) = compare_videos(video, reference, ["PSNR"]).notes
+    assert note == f"{video} is read as RGB, {reference} as BT.601, limited range: matrix and range are converted"
 
 
 def test_it_says_what_where_and_how_bad(tmp_path: Path) -> None:
