@@ -2,16 +2,19 @@
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 from sr4k.engines import EngineSpec, load_engine
-from sr4k.engines.base import Cells
+from sr4k.engines.base import USUAL_DEVICE, Cells
+from sr4k.engines.early_trial import SIDE, try_network
 from sr4k.engines.grades import EngineOfEachGrade
 from sr4k.errors import EngineError
 from sr4k.media.reports import INFER, EngineReport
 from sr4k.media.rgb import depth
 from sr4k.media.video import info_of
+from sr4k.models import catalogue
+from sr4k.models.colour import Colour
 from sr4k.pipeline import Buffers, Format, Frame, PlaneSpec, Transform
 from sr4k.stages.reuse import Reuse
 from sr4k.stages.settings import InferSettings
@@ -26,6 +29,10 @@ class Infer(Transform):
     network.
 
     `open` raises `EngineError` if no engine starts.
+
+    Raises:
+        EngineError: the only engine to try is not installed, or has no such device here.
+        OptionError: the weights can't be read, or don't fit.
     """
 
     name = INFER
@@ -33,8 +40,10 @@ class Infer(Transform):
 
     def __init__(self, settings: InferSettings) -> None:
         self._settings = settings
-        with suppress(EngineError):  # `open` raises it
+        with suppress(EngineError) if settings.fallbacks else nullcontext():  # the next one may start
             load_engine(settings.engine)  # imported here, while the source is being opened
+        if settings.prompt:  # a live source may take hours to come
+            _try_choices(settings)
         self._engines: EngineOfEachGrade | None = None
         self._pending: deque[Frame] = deque()
         self._last: Cells | None = None  # result of the engine, valid until its next `submit`
@@ -138,3 +147,21 @@ class Infer(Transform):
         frame = self._pending.popleft()
         frame.release()
         return Frame(subpixels, frame.info)
+
+
+def _try_choices(settings: InferSettings) -> None:
+    """Try what somebody has chosen, and no more: the weights that ship with the package fit, and run on any CPU."""
+    is_usual = settings.weights is None and settings.precision != "int8" and settings.device == USUAL_DEVICE
+    if is_usual or settings.fallbacks or catalogue.is_foreign(settings.model):
+        return
+    spec = EngineSpec(
+        model=settings.model,
+        height=SIDE,
+        width=SIDE,
+        colour=Colour("bt709") if settings.pixels == "yuv" else None,
+        precision=settings.precision,
+        weights=settings.weights,
+        device=settings.device,
+        sharpness=settings.sharpness,
+    )
+    try_network(settings.engine, spec)

@@ -28,6 +28,7 @@ from sr4k.live.send.encoder_settings import encoder_settings, hls_form
 from sr4k.live.send.flv import Tag
 from sr4k.live.send.flv_muxer import FlvMuxer
 from sr4k.live.send.live_target import LiveTarget
+from sr4k.live.send.output_trial import try_choices
 from sr4k.live.send.pacing import Pacing
 from sr4k.live.send.slate import black, load_slate
 from sr4k.live.send.soundtrack import Soundtrack
@@ -60,11 +61,16 @@ _REMEMBERED = 256
 
 
 class Playout(Sink):
-    """Stage that encodes pictures and sound into one FLV stream and offers it to every target."""
+    """Stage that encodes pictures and sound into one FLV stream and offers it to every target.
+
+    Raises:
+        OptionError: the encoder can't be opened here, or the slate can't be read.
+    """
 
     name = PLAYOUT
 
     def __init__(self, settings: PlayoutSettings) -> None:
+        try_choices(settings)  # while the source is being opened, which may take hours
         self._settings = settings
         self._lock = threading.Lock()  # on everything below: pictures, sound and the clock have a thread each
         self._ended = threading.Event()

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -102,3 +103,20 @@ def test_without_a_python_to_start_processes_with_it_says_what_to_do(
         monkeypatch.setattr(sys, name, str(tmp_path / "server"))  # as in a program that embeds Python
     with pytest.raises(MachineError, match=r"set sys\.executable"):
         job.run()
+
+
+@pytest.mark.slow(seconds=10)
+def test_choices_that_can_never_work_are_refused_before_the_source_comes(tmp_path: Path) -> None:
+    (tmp_path / "garbage.safetensors").write_text("no weights")
+    choices: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"slate": tmp_path / "none.png"}, "The slate .*none.png can't be read as a picture"),
+        ({"options": {"nope": "1"}}, "has no option 'nope'"),
+        ({"weights": tmp_path / "garbage.safetensors"}, "garbage.safetensors"),
+    )
+    with socket.socket(type=socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        source = f"udp://127.0.0.1:{free.getsockname()[1]}"
+    for choice, said in choices:
+        with pytest.raises(OptionError, match=said):
+            LiveJob(source, tmp_path / "a.mkv", **choice).run()
+    assert not (tmp_path / "a.mkv").exists()
