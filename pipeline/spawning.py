@@ -21,10 +21,9 @@ from weakref import WeakSet
 _LIBRARIES = "LD_LIBRARY_PATH"
 
 # The current folder is not searched: only the parent's `sys.path` may lead to this package. The kernel kills the
-# process when the thread that started it ends (PR_SET_PDEATHSIG, SIGKILL), unless that has happened before. At the end
-# Python would take all modules apart, which costs as much as importing half of them: frozen ones it leaves alone.
+# process when the thread that started it ends (PR_SET_PDEATHSIG, SIGKILL), unless that has happened before.
 _START = """
-import ctypes, gc, os, pickle, sys
+import ctypes, os, pickle, sys
 ctypes.CDLL(None).prctl(1, 9)
 pipe = os.fdopen(int(sys.argv[3]), "rb")
 try:
@@ -33,8 +32,9 @@ except EOFError:
     sys.exit()  # that process was stopped meanwhile
 if os.getppid() == parent:
     from importlib import import_module
+    from sr4k.common.ending import end_soon
     import_module(sys.argv[1]).run(sys.argv[2], pipe)
-gc.freeze()
+    end_soon()
 """
 
 

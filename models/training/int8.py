@@ -51,7 +51,7 @@ def tuned_for_int8(
         "l2_from": 1.0,
         "equivariant": False,  # step sizes differ within a group of features
     }
-    log.info("int8: fine-tuning")
+    log.info("int8: fine-tuning, %d steps", recipe.int8.steps)
     trainer = Trainer(
         net,
         recipe.model_copy(update=changes),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save as packed
 from torch import Tensor, nn
 
+from sr4k.common.printable import clock
 from sr4k.common.whole_file import write_whole
 from sr4k.errors import OptionError
 from sr4k.models.execute import Bfloat16Ops, TorchOps, Trainable, upscale, upscale_window
@@ -44,6 +45,9 @@ _LEAST_ERROR = (0.5 / 255) ** 2
 
 NEARBY = 5
 """Side, in high-resolution pixels, of the square around a sample beyond whose range of levels there are halos."""
+
+_TELL_EVERY = 30.0
+"""Seconds after which the pace is told between two reports."""
 
 _RANGE = 255.0
 """The range of levels: errors beyond it are those of a training that diverges."""
@@ -125,15 +129,21 @@ class Trainer:
         r = self.recipe
         source = self._source(self.step)
         began, began_at, losses = time.monotonic(), self.step, []
+        told = began
         while self.step < r.steps:
             batch = next(source)
             losses.append(self.train_step(batch))
+            now = time.monotonic()
+            pace = (now - began) / (self.step - began_at)
             if self.step % r.every == 0 or self.step == r.steps:
-                pace = (time.monotonic() - began) / (self.step - began_at)
                 self._check_on(batch)
                 self._report(float(np.mean(losses)), pace)
                 self.save()
                 losses.clear()
+                told = now
+            elif now - told >= _TELL_EVERY:
+                log.info("step %d/%d  %s", self.step, r.steps, self._pace_in_words(pace))
+                told = now
         if self.step == began_at:
             self.save()  # an earlier run may have stopped between writing its two files
         return self.out / WEIGHTS
@@ -246,14 +256,17 @@ class Trainer:
         lines = "".join(json.dumps(entry) + "\n" for entry in self._history)
         write_whole(self.out / HISTORY, lines.encode())
         log.info(
-            "step %d/%d  error %.3f  %s  %.0f ms/step, %.0f min left",
+            "step %d/%d  error %.3f  %s%s",
             self.step,
             self.recipe.steps,
             loss,
-            "  ".join(f"{name} {score:.3f} dB" for name, score in scores.items()),
-            1e3 * pace,
-            pace * (self.recipe.steps - self.step) / 60,
+            "".join(f"{name} {score:.3f} dB  " for name, score in scores.items()),
+            self._pace_in_words(pace),
         )
+
+    def _pace_in_words(self, pace: float) -> str:
+        left = clock(round(pace * (self.recipe.steps - self.step)))[:-3]
+        return f"{1e3 * pace:.0f} ms/step, {left} left of these steps"
 
     def _to_device(self, array: NDArray[np.float32]) -> Tensor:
         return torch.from_numpy(array).to(self.device, memory_format=torch.channels_last)

@@ -15,13 +15,13 @@ def stream_main() -> None:
 
 
 def _run(module: str, name: str) -> None:
-    import gc
     import os
     import sys
     from importlib import import_module
 
     from sr4k.cli.signals import exit_at_once
     from sr4k.cli.standard_streams import READER_GONE, STDOUT, open_closed_ones, reader_is_gone
+    from sr4k.common.ending import end_soon
 
     open_closed_ones()
     exit_at_once()
@@ -46,4 +46,4 @@ def _run(module: str, name: str) -> None:
             sys.exit(READER_GONE)
         raise
     finally:
-        gc.freeze()  # or Python takes all modules apart at its end, which costs as much as importing half of them
+        end_soon()

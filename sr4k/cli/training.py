@@ -38,7 +38,14 @@ def train(
     validate: Annotated[
         list[Path] | None, typer.Option(help="Folder of test pictures; may be given several times. Default: none.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Number of training steps. Default: the recipe's.")] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of training steps in float, before those for int8 (int8.steps of a recipe). Default: the "
+            "recipe's.",
+        ),
+    ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Batch size: patches per step. Default: the recipe's.")
     ] = None,

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import Any, Literal
 
+from sr4k.common.ending import end_soon
 from sr4k.pipeline.spawning import clean_environment, interpreter
 
 State = Literal["ok", "optional", "problem"]
@@ -90,6 +91,7 @@ def tell(title: str, home: str) -> None:
     """Run a section's probes in its process, and print each finding at once as a line of JSON on stdout."""
     for finding in _found(title, home):
         print(json.dumps(asdict(finding)), flush=True)
+    end_soon()
 
 
 def _found(title: str, home: str) -> Iterator[Finding]:
@@ -107,8 +109,7 @@ def _found(title: str, home: str) -> Iterator[Finding]:
 
 
 def _examined(title: str, home: str, limit: float) -> list[Finding]:
-    # frozen modules are not taken apart at the end, see `sr4k.pipeline.spawning`
-    code = f"import gc; from sr4k.doctor import tell; tell({title!r}, {home!r}); gc.freeze()"
+    code = f"from sr4k.doctor import tell; tell({title!r}, {home!r})"
     try:
         ran = subprocess.run(
             [*interpreter(), "-c", code],

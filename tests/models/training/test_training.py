@@ -220,6 +220,22 @@ def test_a_run_resumes_even_if_its_other_files_were_lost(folder: Path, tmp_path:
     assert [entry["step"] for entry in again._history] == [3, 6]
 
 
+@pytest.mark.parametrize(("seconds", "steps"), [(0.0, [1, 2, 3, 4, 5, 6]), (1e9, [3, 6])])
+def test_the_pace_is_told_from_time_to_time(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    seconds: float,
+    steps: list[int],
+) -> None:
+    monkeypatch.setattr("sr4k.models.training.train._TELL_EVERY", seconds)
+    caplog.set_level("INFO")
+    trainer(LUMA, folder, tmp_path).run()
+    told = [line for line in caplog.messages if "ms/step, 0:0" in line]
+    assert [line.split()[1] for line in told] == [f"{step}/6" for step in steps]
+
+
 def test_without_matplotlib_a_run_does_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(OptionError, match=r"Plots need matplotlib"):
