@@ -49,6 +49,13 @@ def has_no_colour(pixel_format: str) -> bool:
     return pixel_format.startswith(("gray", "ya")) or pixel_format in _BLACK_OR_WHITE
 
 
+def without_colour(rgb: NDArray[Any]) -> NDArray[Any]:
+    """Return packed RGB as gray (H, W): a network may make slight colours of gray."""
+    from sr4k.common.opencv import cv2  # here, because most videos do without it
+
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+
+
 def rgb_format(info: VideoInfo) -> Format:
     """Return the format of packed RGB for pictures of this size."""
     return Format((PlaneSpec((info.height, info.width, 3), info.colour.dtype),), about=info)

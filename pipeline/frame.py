@@ -82,6 +82,7 @@ class FrameInfo:
         lost: number of frames of the source that were lost so far.
         read: number of packets of the source that had been read when the frame was ready; 0 if nobody needs it.
         quality: how compressed the source is, as a number that stages may agree on; 0: not at all.
+        gray: whether the source's picture can't have colours, so that a picture made of it has none either.
     """
 
     pts: int
@@ -94,6 +95,7 @@ class FrameInfo:
     lost: int = 0
     read: int = 0
     quality: int = 0
+    gray: bool = False
 
 
 @dataclass(slots=True)

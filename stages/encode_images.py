@@ -25,7 +25,7 @@ from sr4k.media.reading.open_file import open_beside, video_stream
 from sr4k.media.reading.piped_source import end_copy
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reports import ENCODE, EncodeReport, VideoReport
-from sr4k.media.rgb import has_no_colour
+from sr4k.media.rgb import without_colour
 from sr4k.media.video import FULL_RANGE, info_of
 from sr4k.pipeline import Format, Frame, FrameInfo, Sink
 from sr4k.stages.settings import PictureSettings
@@ -92,7 +92,6 @@ class EncodePictures(Sink):
         self._left_out: list[str] = []
         self._kind: _Kind | None = None  # before it is open
         self._encoders: dict[str, VideoCodecContext] = {}
-        self._is_gray = False
         self._alpha: Iterator[Pixels] | None = None
 
     def open(self, source: Format) -> None:
@@ -130,11 +129,12 @@ class EncodePictures(Sink):
             raise OptionError(
                 f"{path.suffix} holds one picture, and the source has more: name a sequence, such as %05d{path.suffix}."
             )
-        rgb: Pixels = frame.planes[0].copy()
+        rgb = frame.planes[0]
+        pixels: Pixels = without_colour(rgb)[..., None] if frame.info.gray else rgb.copy()
         frame.release()
         if self._alpha is not None:
-            rgb = self._through(rgb, next(self._alpha))
-        self._write(path, _upright(rgb, self._info.display_matrix))
+            pixels = self._through(pixels, next(self._alpha))
+        self._write(path, _upright(pixels, self._info.display_matrix))
         self._frames += 1
         self._until = float((frame.info.pts + frame.info.duration) * frame.info.time_base)
 
@@ -172,7 +172,6 @@ class EncodePictures(Sink):
                 if stream.index != video.index:
                     self._left_out.append(f"stream {stream.index} ({stream.type}) can't be carried by pictures")
             form = video.format
-            self._is_gray = has_no_colour(form.name)
         if copy is not None:
             end_copy(copy)
         elif may_be_transparent(form):
@@ -182,18 +181,18 @@ class EncodePictures(Sink):
         for left_out in self._left_out:
             log.warning("%s; left out.", left_out)
 
-    def _through(self, rgb: Pixels, alpha: Pixels) -> Pixels:
+    def _through(self, pixels: Pixels, alpha: Pixels) -> Pixels:
         """Add the transparency to a picture, or blend it over black where the file format has none."""
         assert self._kind is not None
         if alpha.min() == np.iinfo(alpha.dtype).max:
-            return rgb
+            return pixels
         if self._kind.holds_alpha:
-            return np.dstack([rgb, alpha])
+            return np.dstack([pixels, alpha])
         words = f"transparency can't be carried by {self._settings.path.suffix}, and is laid over black"
         if words not in self._left_out:
             self._left_out.append(words)
             log.warning("%s; left out.", words)
-        return _over_black(rgb, alpha)
+        return _over_black(pixels, alpha)
 
     def _alphas(self) -> Iterator[Pixels]:
         """Yield the alpha plane of each picture, in the size and depth of the result, enlarged by bicubic filters."""
@@ -211,8 +210,8 @@ class EncodePictures(Sink):
 
     def _write(self, path: Path, pixels: Pixels) -> None:
         assert self._kind is not None
-        if self._is_gray and self._kind.holds_gray:
-            pixels = _without_colour(pixels)
+        if pixels.shape[2] < 3 and not self._kind.holds_gray:
+            pixels = pixels[..., [0, 0, 0, *range(1, pixels.shape[2])]]
         picture, wanted = _picture(pixels), self._kind.formats[pixels.itemsize, pixels.shape[2]]
         if wanted != picture.format.name:
             picture = picture.reformat(
@@ -246,12 +245,6 @@ class EncodePictures(Sink):
         return self._encoders[name]
 
 
-def _without_colour(pixels: Pixels) -> Pixels:
-    """Return RGB or RGBA as gray, with alpha or without, unless it has colours."""
-    red, green, blue, *_ = np.moveaxis(pixels, 2, 0)
-    return pixels[..., 2:] if np.array_equal(red, green) and np.array_equal(green, blue) else pixels
-
-
 def _picture(pixels: Pixels) -> VideoFrame:
     """Copy pixels of any kind."""
     height, width, samples = pixels.shape
@@ -261,9 +254,9 @@ def _picture(pixels: Pixels) -> VideoFrame:
     return picture
 
 
-def _over_black(rgb: Pixels, alpha: Pixels) -> Pixels:
+def _over_black(pixels: Pixels, alpha: Pixels) -> Pixels:
     share = alpha[..., None] / np.float32(np.iinfo(alpha.dtype).max)
-    return np.asarray(np.rint(rgb * share), rgb.dtype)
+    return np.asarray(np.rint(pixels * share), pixels.dtype)
 
 
 def _is_turned(matrix: tuple[int, ...] | None) -> bool:

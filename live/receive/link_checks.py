@@ -40,6 +40,7 @@ def is_picture(info: FrameInfo) -> bool:
         and isinstance(info.plain, bool)
         and isinstance(info.once, bool)
         and isinstance(info.light, bool)
+        and isinstance(info.gray, bool)
         and isinstance(info.born, float)
         and math.isfinite(info.born)
         and info.born <= time.monotonic()

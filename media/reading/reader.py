@@ -25,7 +25,7 @@ from sr4k.media.reading.piped_source import PipeReader
 from sr4k.media.reading.seeking import SeekableVideo
 from sr4k.media.reading.video_file import VideoFile
 from sr4k.media.reports import DecodeReport, Join, LossReport, SourceReport
-from sr4k.media.rgb import deep_yuv
+from sr4k.media.rgb import deep_yuv, has_no_colour
 from sr4k.media.scaling import Scaler
 from sr4k.media.transparency import over_black
 from sr4k.media.video import ratio
@@ -249,6 +249,7 @@ class VideoReader:
             lost=self._losses.total,
             read=self._file.clock.read,
             quality=self._file.quality,
+            gray=has_no_colour(frame.format.name),
         )
 
     def _emit(self, picture: DecodedPicture, info: FrameInfo) -> tuple[DecodedPicture, FrameInfo]:

@@ -12,7 +12,7 @@ from sr4k.common.opencv import cv2
 from sr4k.errors import OptionError
 from sr4k.media.decoded_picture import padded_format
 from sr4k.media.planes import inside, split_420
-from sr4k.media.rgb import rgb_format
+from sr4k.media.rgb import rgb_format, without_colour
 from sr4k.media.video import BT709, FULL_RANGE, HD_HEIGHT, ColourTags, VideoInfo
 from sr4k.models.architecture import Pixels
 from sr4k.models.colour import LUMA, ChromaLocation, Colour, Matrix
@@ -130,7 +130,7 @@ def packed(frame: object, *, order: Order = "rgb", bits: int | None = None) -> G
     def finished(rgb: Array) -> Array:
         made = rgb if bits in (8, _DEEPEST) else _rescaled(rgb, _DEEPEST, bits, out=rgb)
         if is_gray:
-            return np.asarray(cv2.cvtColor(made, cv2.COLOR_RGB2GRAY))
+            return without_colour(made)
         return made[..., ::-1] if is_backwards else made
 
     return Given(kind, (views,), memory, finished)

@@ -25,7 +25,8 @@ from sr4k.models.quality.metrics import psnr
 from sr4k.probing import probe
 from sr4k.stages.encode_images import _KINDS
 
-NEAREST = load_preset("file").updated("graph", mode="threads").updated("engine", name="nearest")
+THREADS = load_preset("file").updated("graph", mode="threads")
+NEAREST = THREADS.updated("engine", name="nearest")
 
 Pixels = NDArray[np.uint8]
 
@@ -152,15 +153,69 @@ def test_gray_is_written_as_colours_where_the_format_has_no_gray(tmp_path: Path)
 
 def test_gray_that_shows_through_stays_gray_and_colours_that_are_all_gray_stay_colours(tmp_path: Path) -> None:
     gray = specks()[..., :2]
-    rows = b"".join(b"\0" + row.tobytes() for row in gray)
-    parts = [(b"IHDR", struct.pack(">2I5B", 20, 14, 8, 4, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    (tmp_path / "in.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
-    upscale(tmp_path / "in.png", tmp_path / "out.png")
+    upscale(png(tmp_path / "in.png", gray), tmp_path / "out.png")
     assert np.array_equal(read(tmp_path / "out.png")[..., :3], np.dstack([doubled(gray[..., 0])] * 3))
     assert probe(tmp_path / "out.png").video["pixel_format"] == "ya8"
     colours = np.dstack([gray[..., 0]] * 3)
     upscale(write(tmp_path / "rgb.png", colours), tmp_path / "out.png", overwrite=True)
     assert np.array_equal(read(tmp_path / "out.png"), doubled(colours))
+
+
+def png(path: Path, pixels: NDArray[Any]) -> Path:
+    """Write gray with alpha, (H, W, 2), which OpenCV can't."""
+    deep = pixels.dtype == np.uint16
+    rows = b"".join(b"\0" + (row.astype(">u2") if deep else row).tobytes() for row in pixels)
+    head = struct.pack(">2I5B", pixels.shape[1], pixels.shape[0], 16 if deep else 8, 4, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+    return path
+
+
+@pytest.mark.slow(seconds=2)
+@pytest.mark.parametrize(
+    ("model", "dtype", "target", "form"),
+    [
+        ("rcan", "uint8", "png", "gray"),
+        ("rcan2", "uint16", "png", "gray16be"),
+        ("rcan2", "uint8", "tif", "gray"),
+        ("rcan2", "uint8", "webp", "argb"),  # which has no gray: red, green and blue are equal
+    ],
+)
+def test_gray_stays_gray_with_networks_that_make_colours_of_it(
+    model: str, dtype: str, target: str, form: str, tmp_path: Path
+) -> None:
+    gray = picture(3, 24, 16)[..., 1].astype(dtype) * np.array(257 if dtype == "uint16" else 1, dtype)
+    assert cv2.imwrite(str(tmp_path / "in.png"), gray)
+    upscale(tmp_path / "in.png", tmp_path / f"out.{target}", preset=THREADS, model=model)
+    assert probe(tmp_path / f"out.{target}").video["pixel_format"] == form
+    made = cv2.imread(str(tmp_path / f"out.{target}"), cv2.IMREAD_UNCHANGED)
+    assert made is not None
+    with Upscaler(model) as up:
+        expected = up(gray)
+        assert np.ptp(up(np.dstack([gray] * 3)), axis=2).max() > 0
+    if target == "webp":
+        made, expected = made[..., :3], np.dstack([expected] * 3)
+    np.testing.assert_array_equal(made, expected)
+
+
+@pytest.mark.slow(seconds=2)
+def test_gray_with_alpha_stays_that_with_such_a_network_at_any_size(tmp_path: Path) -> None:
+    gray = picture(3, 24, 16)[..., 1]
+    source = png(tmp_path / "in.png", np.dstack([gray, gray[::-1]]))
+    upscale(source, tmp_path / "out.png", preset=THREADS, model="rcan2", scale=1.5)
+    assert probe(tmp_path / "out.png").video["pixel_format"] == "ya8"
+    with Upscaler("rcan2", scale=1.5) as up:
+        np.testing.assert_array_equal(read(tmp_path / "out.png")[..., 0], up(gray))
+
+
+def test_of_a_sequence_each_picture_is_gray_or_not_as_its_source_is(tmp_path: Path) -> None:
+    gray, colours = specks()[..., 0], specks()
+    for first, second in ((gray, colours), (colours, gray)):
+        write(tmp_path / "in1.png", first)
+        write(tmp_path / "in2.png", second)
+        upscale(tmp_path / "in%d.png", tmp_path / "out%d.png", overwrite=True)
+        assert np.array_equal(read(tmp_path / "out1.png"), doubled(first))
+        assert np.array_equal(read(tmp_path / "out2.png"), doubled(second))
 
 
 def exif(orientation: int) -> bytes:
@@ -270,11 +325,7 @@ def test_sixteen_bits_stay_sixteen_and_are_those_of_an_upscaler(
 
 def test_sixteen_bits_of_gray_with_alpha_stay(tmp_path: Path) -> None:
     gray, alpha = deep(3)[..., 0], deep(3)[..., 1]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in np.dstack([gray, alpha]))
-    head = struct.pack(">2I5B", 21, 15, 16, 4, 0, 0, 0)
-    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    (tmp_path / "in.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
-    upscale(tmp_path / "in.png", tmp_path / "out.png")
+    upscale(png(tmp_path / "in.png", np.dstack([gray, alpha])), tmp_path / "out.png")
     made = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
     assert made is not None
     np.testing.assert_array_equal(made[..., :3], doubled(np.dstack([gray] * 3)))
