@@ -10,20 +10,29 @@ from typing import Literal
 import av
 
 from sr4k.doctor import Finding
-from sr4k.errors import OutputError
+from sr4k.errors import OptionError, OutputError
 from sr4k.live.send.check_target import lacks_cryptography
 from sr4k.live.send.whip_target import require_whip
+from sr4k.live.srt import require_srt
 
 _NOBODY = "127.0.0.1:9"
 _SECONDS = 2.0
 
-_PROTOCOLS = ("rtmp", "rtmps", "rtsp", "srt", "http", "https")
+_PROTOCOLS = ("rtmp", "rtmps", "rtsp", "http", "https")
 
 
 def _protocols() -> Iterator[Finding]:
     for name in _PROTOCOLS:
         yield _opened(name, "r")
     yield _opened("udp", "w")  # opening it to write needs no peer, and sends nothing
+
+
+def _srt() -> Iterator[Finding]:
+    """SRT goes through a program."""
+    try:
+        yield Finding("srt", "ok", f"by {require_srt()}")
+    except OptionError as err:
+        yield Finding("srt", "optional", str(err).rstrip("."), "apt-get install ffmpeg")
 
 
 def _hls() -> Iterator[Finding]:
@@ -61,4 +70,4 @@ def _without(name: str) -> Finding:
     return Finding(name, "optional", "PyAV's FFmpeg is built without it", mend)
 
 
-PROBES = (_protocols, _hls, _whip)
+PROBES = (_protocols, _srt, _hls, _whip)

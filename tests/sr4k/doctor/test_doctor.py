@@ -40,8 +40,11 @@ class TestCommand:
         assert any(re.match("  ok +encoder libx264, libx265, libsvtav1", line) for line in lines)
 
     @pytest.mark.slow
-    def test_and_in_json(self) -> None:
-        done = run("--json", CUDA_VISIBLE_DEVICES="")
+    def test_and_in_json(self, tmp_path: Path) -> None:
+        ffmpeg = tmp_path / "ffmpeg"
+        ffmpeg.write_text("#!/bin/sh\necho srt\n")
+        ffmpeg.chmod(0o755)
+        done = run("--json", CUDA_VISIBLE_DEVICES="", PATH=f"{tmp_path}:{os.environ['PATH']}")
         report = json.loads(done.stdout)
         assert (done.returncode, done.stderr, report["engine"]) == (0, "", "openvino")
         assert list(report["sections"]) == list(SECTIONS)
@@ -53,6 +56,7 @@ class TestCommand:
         for name in ("encoder libx264", "encoder libx265", "encoder libsvtav1", "decoder hevc", "decoder libdav1d"):
             assert (found[name]["state"], found[name]["told"]) == ("ok", "works")
         assert {found[name]["state"] for name in ("rtmp", "rtsp", "udp", "https", "hls")} == {"ok"}
+        assert (found["srt"]["state"], found["srt"]["told"]) == ("ok", f"by {ffmpeg}")
         has_certificates = find_spec("cryptography") or int(version("av").split(".")[0]) >= 19
         assert found["whip"]["state"] == ("ok" if has_certificates else "optional")
         gpu = {name: f["told"] for name, f in found.items() if name.startswith(("NVDEC", "NVENC"))}
@@ -61,12 +65,13 @@ class TestCommand:
     @pytest.mark.slow
     def test_where_nothing_can_upscale_it_says_so_and_ends_as_an_engine_error(self, tmp_path: Path) -> None:
         (tmp_path / "openvino.py").write_text("raise ImportError('half installed')")
-        done = run("--json", CUDA_VISIBLE_DEVICES="", PYTHONPATH=str(tmp_path))
+        done = run("--json", CUDA_VISIBLE_DEVICES="", PYTHONPATH=str(tmp_path), PATH=str(tmp_path))
         report = json.loads(done.stdout)
-        found = {finding["name"]: finding for finding in report["sections"]["Engines"]}
+        found = {finding["name"]: finding for findings in report["sections"].values() for finding in findings}
         assert (done.returncode, report["engine"]) == (5, None)
         assert (found["openvino"]["state"], found["--engine auto"]["state"]) == ("problem", "problem")
         assert "half installed" in found["openvino"]["told"]
+        assert (found["srt"]["state"], found["srt"]["mend"]) == ("optional", "apt-get install ffmpeg")
 
 
 class TestProbesThatFail:
