@@ -198,6 +198,10 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
         path = "a path (./NAME where it has a colon)"
         reason = f"can't be {verb}: use {path}, or a URL with one of {', '.join(schemes)}."
         raise AddressError(f"'{scheme}:'", reason)
+    given, text = (
+        text,
+        scheme + text[len(scheme) :],
+    )  # libav, unlike RFC 3986 (3.1), takes schemes in small letters only
     if kind == "pattern":
         return Address(text, kind, text)
     parts = _split(text, scheme)
@@ -215,7 +219,7 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
     open_path, hidden_path = _path(parts.path, kind)
     hidden = f"/{_HIDDEN}" if hidden_path.strip("/") else hidden_path
     shown = f"{scheme}://{host}{open_path}{hidden}{f'?{_HIDDEN}' if parts.query else ''}"
-    found = [text, parts.username, parts.password, parts.query, parts.fragment, hidden_path.strip("/")]
+    found = [given, text, parts.username, parts.password, parts.query, parts.fragment, hidden_path.strip("/")]
     found += hidden_path.split("/")
     for pair in parts.query.split("&"):
         value = pair.partition("=")[2]

@@ -80,7 +80,7 @@ def _proxy() -> tuple[str, int, dict[str, str]]:
     try:
         parts = urlsplit(os.environ["http_proxy"])
         host, port = parts.hostname, parts.port or HTTP_PORT
-        if parts.scheme != "http" or not host:
+        if not os.environ["http_proxy"].startswith("http://") or not host:  # libav takes no capitals
             raise ValueError
     except ValueError:
         raise OptionError(f"http_proxy isn't the address of a proxy: {_HOW}, or unset it.") from None

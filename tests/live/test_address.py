@@ -66,6 +66,17 @@ def test_what_is_shown(text: str, seen: str) -> None:
     assert shown(text) == seen
 
 
+@pytest.mark.parametrize("text", ["RTMP://h/app/Key1", "Rtsp://h/Key1", "HTTPS://h/A.m3u8", "UDP://h:1", "SRT://h:1"])
+def test_a_scheme_in_capitals_is_the_same_scheme(text: str) -> None:
+    scheme, _, rest = text.partition(":")
+    parsers = (parse_source,) if scheme == "HTTPS" else (parse_source, parse_target)
+    for parse in parsers:
+        assert parse(text).url == f"{scheme.lower()}:{rest}", "libav knows schemes in small letters only"
+        assert text in parse(text).secrets, "as it was typed"
+    assert parse_pattern(parse_source("PATTERN://96x64@25"))[0] == (96, 64)
+    assert parse_target("WHIPS://T0ken@h/a").url == "whips://T0ken@h/a"
+
+
 def test_an_escaped_secret_is_listed_in_both_forms() -> None:
     assert {"a%2Fb-c", "a/b-c"} <= set(parse_source("srt://h:1?streamid=a%2Fb-c").secrets)
 

@@ -49,7 +49,10 @@ def test_a_proxy_that_is_not_there_is_named_and_its_password_is_not(url: str, mo
     assert told == f"the proxy 127.0.0.1:{port}, set in http_proxy, can't be reached: Connection refused"
 
 
-@pytest.mark.parametrize("proxy", ["nonsense", "127.0.0.1:3128", "socks5://anna:hunter2222@h:1", "http://h:port"])
+@pytest.mark.parametrize(
+    "proxy",
+    ["nonsense", "127.0.0.1:3128", "socks5://anna:hunter2222@h:1", "http://h:port", "HTTP://anna:hunter2222@h:1"],
+)
 def test_what_is_no_proxy_is_told_with_its_variable_before_anything_is_tried(
     proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
