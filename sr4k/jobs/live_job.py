@@ -79,7 +79,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
     Raises:
         FieldError: the preset has a value that live streams don't support, such as ``crf``.
         AddressError: an address is invalid.
-        OptionError: there is no target, or two are the same.
+        OptionError: there is no target, two are the same, or one is the source.
     """
 
     source: Field[Address | str | os.PathLike[str], Address] = Field(source_or_text)  # noqa: RUF009 - a descriptor
@@ -122,6 +122,8 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
             if target.place in places:
                 raise OptionError(f"{target} is a target twice: leave one out.")
             places.add(target.place)
+            if not self.source.is_local and target.place == self.source.place:
+                raise OptionError(f"{target} is both source and target, a loop: choose another target.")
 
     def __hash__(self) -> int:  # asyncio.gather asks for it; a preset has none
         return hash((self.source, self.targets))

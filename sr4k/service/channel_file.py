@@ -129,7 +129,30 @@ def plan(service: ServiceSettings, folder: Path, environment: Mapping[str, str])
                     f"channels.{name}: {target} is a target of {writers[target.place]} already: choose another."
                 )
             writers[target.place] = name
+    _refuse_loops(jobs, writers)
     return jobs
+
+
+def _refuse_loops(jobs: Mapping[str, LiveJob], writers: Mapping[str, str]) -> None:
+    """Refuse channels that feed each other in a circle.
+
+    Args:
+        jobs: the channels.
+        writers: the names of those that write to a place.
+
+    Raises:
+        OptionError: there is a circle; names a channel in it.
+    """
+    for name in jobs:
+        met, at = {name}, writers.get(jobs[name].source.place)
+        while at is not None and at not in met:
+            met.add(at)
+            at = writers.get(jobs[at].source.place)
+        if at == name:
+            source = jobs[name].source
+            raise OptionError(
+                f"channels.{name}: its result comes back to it by {source}, a loop: choose another source."
+            )
 
 
 def variables(service: ServiceSettings) -> set[str]:

@@ -96,6 +96,21 @@ def test_without_a_target_there_is_no_live_job(job: LiveJob) -> None:
         replace(job, targets=())
 
 
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("rtmp://h/app/k3y", "rtmp://h/app/k3y"),
+        ("RTMP://H:1935/app/k3y/", "rtmp://u:word@h/app/k3y"),
+        ("udp://127.0.0.1:9000", "UDP://127.0.0.1:9000"),
+    ],
+)
+def test_a_target_that_is_the_source_is_refused_as_a_loop(source: str, target: str) -> None:
+    with pytest.raises(OptionError, match=r"is both source and target, a loop") as told:
+        LiveJob(source, ("a.mkv", target))
+    assert "k3y" not in str(told.value)
+    assert LiveJob(source, target.replace("k3y", "other").replace(":9000", ":9001"))
+
+
 def test_without_a_python_to_start_processes_with_it_says_what_to_do(
     job: LiveJob, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

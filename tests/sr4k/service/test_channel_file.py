@@ -294,3 +294,17 @@ def test_a_size_and_rate_of_a_pattern_are_not_taken_for_a_user() -> None:
     words = "pattern://foo isn't a pattern: write pattern://1280x720@30."
     assert without_passwords(words) == words
     assert "pw" not in without_passwords("rtsp://me:pw@host/a and pattern://64x48@9")
+
+
+def test_channels_that_feed_each_other_are_refused_as_a_loop(planned: Planned) -> None:
+    def text(last: str) -> str:
+        ways = {"a": ("x", "y"), "b": ("y", "z"), "c": ("z", last), "d": ("x", "w")}
+        return "channels:\n" + "".join(
+            f"  {name}: {{source: 'rtmp://h/app/k3y-{source}', targets: ['rtmp://h/app/k3y-{target}']}}\n"
+            for name, (source, target) in ways.items()
+        )
+
+    assert len(planned(text("v"))) == 4
+    with pytest.raises(OptionError, match=r"^channels\.a: its result comes back to it by .*, a loop") as told:
+        planned(text("x"))
+    assert "k3y" not in str(told.value)
