@@ -7,11 +7,14 @@ from typing import Literal, NamedTuple
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
-from sr4k.media.video import BT601, BT709, FULL_RANGE, HD_HEIGHT, LIMITED_RANGE, ColourTags, colour_of
+from sr4k.media.video import BT601, BT709, FULL_RANGE, HD_HEIGHT, LIMITED_RANGE, MATRIX_NAMES, ColourTags, colour_of
 from sr4k.models.colour import Colour
 
 Chroma = Literal["400", "420", "422", "444"]
 """Chroma sampling: gray, 4:2:0, 4:2:2 or 4:4:4."""
+
+ColourModel = Literal["rgb", "gray", "yuv"]
+"""What the samples of a pixel are: red, green and blue (or an entry of a palette of those), gray, or Y'CbCr."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +83,29 @@ class Look:
             may_be_transparent=may_be_transparent(frame.format),
         )
 
+    @property
+    def model(self) -> ColourModel:
+        """What the samples are. Of the three, only Y'CbCr has a matrix."""
+        return "rgb" if self.is_colourful else "gray" if self.layout.chroma == "400" else "yuv"
+
+    @property
+    def full_range(self) -> bool:
+        """Whether the samples are full range, as RGB always is."""
+        return self.colour.full_range or self.is_colourful
+
     def read_like(self, others: Colour) -> Colour:
         """Return how libswscale is to read the planes: by the picture's own tags, RGB as full range.
 
         Depth and chroma location, which the picture alone doesn't have, come from ``others``.
         """
-        full_range = self.colour.full_range or self.is_colourful
-        return replace(self.colour, bits=others.bits, chroma_location=others.chroma_location, full_range=full_range)
+        return replace(
+            self.colour, bits=others.bits, chroma_location=others.chroma_location, full_range=self.full_range
+        )
 
     def __str__(self) -> str:
-        levels = "full" if self.colour.full_range else "limited"
+        reading = reading_in_words(self.model, self.colour.matrix, full_range=self.full_range)
         shape = f", pixels {self.sample_aspect_ratio}" if self.sample_aspect_ratio else ""
-        return f"{self.width}x{self.height} ({self.pixel_format}, {self.colour.matrix}, {levels} range{shape})"
+        return f"{self.width}x{self.height} ({self.pixel_format}, {reading}{shape})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +127,12 @@ class Planes(NamedTuple):
 
     frame: VideoFrame
     layout: Layout
+
+
+def reading_in_words(model: ColourModel, matrix: str | None, *, full_range: bool) -> str:
+    """Return how samples are read, for people; ``matrix``: of Y'CbCr."""
+    colours = {"rgb": "RGB", "gray": "gray"}.get(model) or MATRIX_NAMES[matrix or ""]
+    return f"{colours}, {'full' if full_range else 'limited'} range"
 
 
 def layout_of(form: VideoFormat) -> Layout:

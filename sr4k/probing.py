@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,18 @@ from typing import Any
 import av
 from av.audio.stream import AudioStream
 from av.stream import Disposition, Stream
-from av.video.frame import VideoFrame
 
 from sr4k.common.given_path import given_path
 from sr4k.common.printable import clock, printable
 from sr4k.media.channel_layouts import Speakers
 from sr4k.media.hdr import Hdr
 from sr4k.media.image_names import files_of
+from sr4k.media.look import DecodedPicture, Look, reading_in_words
 from sr4k.media.options import ReadSettings
 from sr4k.media.reading.open_file import open_input, video_stream
 from sr4k.media.reading.reader import VideoReader
-from sr4k.media.video import HDR_TRANSFERS, MATRIX_NAMES, TRANSFER_NAMES, VideoInfo
+from sr4k.media.video import HDR_TRANSFERS, TRANSFER_NAMES, VideoInfo
+from sr4k.models.colour import Colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,28 +101,43 @@ def _video(path: Path) -> dict[str, Any]:
             "expected_frames": found.expected_frames,
             "frames_counted": found.frames_counted,
         }
-        return _first_picture(first.frame, reader.info) | read
+        return _first_picture(first, reader.info) | read
 
 
-def _first_picture(picture: VideoFrame, info: VideoInfo) -> dict[str, Any]:
-    tags = info.source_tags or info.tags
+def _first_picture(first: DecodedPicture, info: VideoInfo) -> dict[str, Any]:
+    picture = first.frame
     return {
         "width": picture.width,
         "height": picture.height,
         "sample_aspect_ratio": str(info.sample_aspect_ratio or Fraction(1)),
         "rotation": picture.rotation,
         "pixel_format": picture.format.name,
-        "matrix": info.colour.matrix,
-        "full_range": info.colour.full_range,
-        "chroma_location": info.colour.chroma_location,
+        **_reading(first.look, info.colour),
         "bits": info.colour.bits,
         "hdr": None if info.hdr is None else _hdr(info.hdr),
-        "colour_tags": {
-            "matrix": tags.colorspace,
-            "range": tags.color_range,
-            "primaries": tags.color_primaries,
-            "transfer": tags.color_trc,
-        },
+        "colour_tags": _tags(first),
+    }
+
+
+def _reading(look: Look, colour: Colour) -> dict[str, Any]:
+    """Return how samples are read: only Y'CbCr has a matrix, and only subsampled chroma a location."""
+    return {
+        "colour_model": look.model,
+        "matrix": colour.matrix if look.model == "yuv" else None,
+        "full_range": look.full_range,
+        "chroma_location": colour.chroma_location if look.layout.chroma in ("420", "422") else None,
+    }
+
+
+def _tags(first: DecodedPicture) -> dict[str, int]:
+    frame, tags = first.frame, first.look.tags
+    if first.look.is_colourful:  # the look has the tags of the Y'CbCr that may be made of it
+        tags = replace(tags, colorspace=frame.colorspace, color_range=frame.color_range)
+    return {
+        "matrix": tags.colorspace,
+        "range": tags.color_range,
+        "primaries": tags.color_primaries,
+        "transfer": tags.color_trc,
     }
 
 
@@ -135,12 +151,10 @@ def _video_in_words(video: dict[str, Any]) -> Iterator[str]:
     frames = f", {about}{video['expected_frames']} frames" if video["expected_frames"] else ""
     scan = "interlaced" if video["interlaced"] else "progressive"
     yield f"  video: {video['codec']}, {shape}, {video['pixel_format']}, {scan}, {video['rate']:g} fps{frames}"
-    extent = "full range" if video["full_range"] else "limited range"
     transfer = video["colour_tags"]["transfer"]
     colours = [
-        MATRIX_NAMES[video["matrix"]],
-        extent,
-        f"chroma {video['chroma_location']}",
+        reading_in_words(video["colour_model"], video["matrix"], full_range=video["full_range"]),
+        *([f"chroma {video['chroma_location']}"] if video["chroma_location"] else []),
         *([TRANSFER_NAMES[transfer]] if transfer in HDR_TRANSFERS else []),
     ]
     yield f"    read as {', '.join(colours)}"

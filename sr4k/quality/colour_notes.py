@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sr4k.media.assumed_colour import SAYS_NOTHING
-from sr4k.media.look import Look
-from sr4k.media.video import MATRIX_NAMES, PRIMARIES_NAMES, TRANSFER_NAMES, ColourTags
+from sr4k.media.look import Look, reading_in_words
+from sr4k.media.video import PRIMARIES_NAMES, TRANSFER_NAMES, ColourTags
 from sr4k.models.colour import Colour
 
 _NAMES_OF_NOTHING = dict.fromkeys(SAYS_NOTHING, "unspecified")
@@ -46,8 +46,11 @@ def colour_notes(one: Tagged, other: Tagged, names: tuple[str, str]) -> Iterator
         other: a picture of the second.
         names: of both videos.
     """
-    mine, theirs = map(_read_as, (one, other))
-    if mine != theirs:
+    if _is_converted(one.look, other.look):
+        mine, theirs = (
+            reading_in_words(look.model, look.colour.matrix, full_range=look.full_range)
+            for look in (one.look, other.look)
+        )
         yield f"{names[0]} is read as {mine}, {names[1]} as {theirs}: matrix and range are converted"
     unconverted = "levels are compared as they are, but a player shows the videos differently"
     if _transfers(one).isdisjoint(_transfers(other)):
@@ -58,10 +61,11 @@ def colour_notes(one: Tagged, other: Tagged, names: tuple[str, str]) -> Iterator
         yield f"the primaries differ, {mine} and {theirs}: {unconverted}"
 
 
-def _read_as(tagged: Tagged) -> str:
-    if tagged.look.is_colourful:
-        return "RGB"
-    return f"{MATRIX_NAMES[tagged.colour.matrix]}, {'full' if tagged.colour.full_range else 'limited'} range"
+def _is_converted(one: Look, other: Look) -> bool:
+    """Whether matrix or range differ; what is gray goes with any matrix."""
+    if one.full_range != other.full_range or "gray" in (one.model, other.model):
+        return one.full_range != other.full_range
+    return one.model != other.model or one.colour.matrix != other.colour.matrix
 
 
 def _named(names: dict[int, str], code: int) -> str:

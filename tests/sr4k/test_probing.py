@@ -5,7 +5,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
+from av.video.stream import VideoStream
 from clips import MakeClip
 from typer.testing import CliRunner
 
@@ -31,6 +33,48 @@ def test_a_file_is_told_as_it_is_and_as_it_is_read(make_clip: MakeClip) -> None:
     words = in_words(found)
     assert "h264, 64x48 (sample aspect ratio 4/3), yuv420p, progressive, 25 fps" in words
     assert "read as BT.601, limited range, chroma left" in words
+
+
+def still(path: Path, form: str, codec: str = "ffv1", rows: int = 64) -> Path:
+    """Write a frame of black with the encoder's own tags."""
+    with av.open(str(path), "w") as out:
+        video = out.add_stream(codec, rate=25)
+        assert isinstance(video, VideoStream)
+        video.width, video.height, video.pix_fmt = 64, rows, form
+        picture = av.VideoFrame(64, rows, form)
+        for plane in picture.planes:
+            plane.update(bytes(plane.buffer_size))
+        picture.pts = 0
+        out.mux([*video.encode(picture), *video.encode(None)])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "form", "model", "words"),
+    [
+        ("a.png", "png", "rgb24", "rgb", "RGB, full range"),
+        ("a.png", "png", "rgba", "rgb", "RGB, full range"),
+        ("a.png", "png", "pal8", "rgb", "RGB, full range"),
+        ("a.mkv", "libx264rgb", "rgb24", "rgb", "RGB, full range"),
+        ("a.mkv", "ffv1", "bgr0", "rgb", "RGB, full range"),
+        ("a.mkv", "ffv1", "gbrp10le", "rgb", "RGB, full range"),
+        ("a.png", "png", "gray16be", "gray", "gray, full range"),
+        ("a.png", "png", "ya8", "gray", "gray, full range"),
+        ("a.mkv", "ffv1", "yuv444p", "yuv", "BT.601, limited range"),
+        ("a.mkv", "ffv1", "yuv422p", "yuv", "BT.601, limited range, chroma left"),
+    ],
+)
+def test_only_what_has_a_matrix_and_a_chroma_location_is_told_to_have_them(
+    name: str, codec: str, form: str, model: str, words: str, tmp_path: Path
+) -> None:
+    found = probe(still(tmp_path / name, form, codec))
+    assert in_words(found).splitlines()[2] == f"    read as {words}"
+    assert found.video["colour_model"] == model
+    assert found.video["matrix"] == ("bt601" if model == "yuv" else None)
+    assert found.video["full_range"] == ("full" in words)
+    assert found.video["chroma_location"] == ("left" if "chroma" in words else None)
+    if model == "rgb":
+        assert found.video["colour_tags"]["matrix"] in (0, 2) and found.video["colour_tags"]["range"] in (0, 2)
 
 
 def test_json_has_one_object_for_one_file_and_a_list_for_several(make_clip: MakeClip) -> None:

@@ -210,7 +210,17 @@ def test_rgb_is_called_rgb(tmp_path: Path) -> None:
     cv2.imwrite(str(video), np.full((64, 64, 3), 128, np.uint8))
     reference = write(tmp_path / "b.mkv", [gray])
     (note,) = compare_videos(video, reference, ["PSNR"]).notes
-    assert note == f"{video} is read as RGB, {reference} as BT.601, limited range: matrix and range are converted"
+    words = f"{video} is read as RGB, full range, {reference} as BT.601, limited range: matrix and range are converted"
+    assert note == words
+
+
+@pytest.mark.parametrize(("code", "is_told"), [(2, False), (1, True)])
+def test_gray_has_no_matrix_that_could_differ_but_a_range(code: int, is_told: bool, tmp_path: Path) -> None:
+    gray, planes = tmp_path / "a.png", noise()
+    cv2.imwrite(str(gray), planes[0].astype(np.uint8))
+    reference = write(tmp_path / "b.mkv", [planes], tags=(1, code, 1, 13))
+    told = f"{gray} is read as gray, full range, {reference} as BT.709, limited range: matrix and range are converted"
+    assert compare_videos(gray, reference, ["PSNR"]).notes == ((told,) if is_told else ())
 
 
 def test_it_says_what_where_and_how_bad(tmp_path: Path) -> None:
