@@ -21,7 +21,6 @@ from sr4k.media.options import ReadSettings
 from sr4k.media.reading.open_file import open_input, video_stream
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.video import HDR_TRANSFERS, TRANSFER_NAMES, VideoInfo
-from sr4k.models.colour import Colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +111,20 @@ def _first_picture(first: DecodedPicture, info: VideoInfo) -> dict[str, Any]:
         "sample_aspect_ratio": str(info.sample_aspect_ratio or Fraction(1)),
         "rotation": picture.rotation,
         "pixel_format": picture.format.name,
-        **_reading(first.look, info.colour),
+        **_reading(first.look, info),
         "bits": info.colour.bits,
         "hdr": None if info.hdr is None else _hdr(info.hdr),
         "colour_tags": _tags(first),
     }
 
 
-def _reading(look: Look, colour: Colour) -> dict[str, Any]:
+def _reading(look: Look, info: VideoInfo) -> dict[str, Any]:
     """Return how samples are read: only Y'CbCr has a matrix, and only subsampled chroma a location."""
     return {
         "colour_model": look.model,
-        "matrix": colour.matrix if look.model == "yuv" else None,
+        "matrix": info.colour.matrix if look.model == "yuv" else None,
         "full_range": look.full_range,
-        "chroma_location": colour.chroma_location if look.layout.chroma in ("420", "422") else None,
+        "chroma_location": info.colour.chroma_location if look.layout.chroma in ("420", "422") else None,
     }
 
 
