@@ -25,7 +25,13 @@ def chosen_codec(choice: CodecChoice, target: Path | None = None, *, bits: int =
     """
     if choice != "auto":
         return choice
-    return "av1" if _is_webm(target) else "hevc" if bits > 8 else "h264"
+    usual: Codec = "hevc" if bits > 8 else "h264"
+    return usual if target is None or holds(_container(target), usual) else "av1"
+
+
+def holds(container: str, codec: Codec) -> bool:
+    """Whether a container, by libav's name, can hold a codec: WebM only AV1."""
+    return container != "webm" or codec == "av1"
 
 
 def possible_encoders(choice: EncoderChoice, *, on_gpu: bool) -> tuple[EncoderKind, ...]:
@@ -50,8 +56,8 @@ def check_container(choice: CodecChoice, target: Path) -> None:
         OptionError: WebM can't hold the codec.
     """
     codec = chosen_codec(choice, target)
-    if _is_webm(target) and codec != "av1":
-        raise OptionError(f"webm files can't hold {codec} video: choose another container or codec.")
+    if not holds(container := _container(target), codec):
+        raise OptionError(f"{container} files can't hold {codec} video: choose another container or codec.")
 
 
 def check_speed(choice: CodecChoice, kinds: Sequence[EncoderKind], speed: str, target: Path) -> None:
@@ -94,5 +100,6 @@ def in_software(settings: WriteSettings) -> WriteSettings:
     return replace(settings, encoder="software", preset=None, crf=None, options={})
 
 
-def _is_webm(target: Path | None) -> bool:
-    return target is not None and CONTAINERS.get(target.suffix.lower()) == "webm"
+def _container(target: Path) -> str:
+    """Return libav's name of the container; empty for what is none, such as pictures."""
+    return CONTAINERS.get(target.suffix.lower(), "")

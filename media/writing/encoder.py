@@ -19,6 +19,7 @@ from sr4k.media.libav_errors import cause_of, libav_errors
 from sr4k.media.options import Codec, EncoderKind, EncoderSettings
 from sr4k.media.stereo3d import packing
 from sr4k.media.video import ColourTags, VideoInfo
+from sr4k.media.writing.codec_choice import holds
 from sr4k.media.writing.container_support import QUICKTIME
 from sr4k.media.writing.encoder_limits import check_quality
 from sr4k.media.writing.encoder_table import (
@@ -72,7 +73,7 @@ def add_video(
     """
     row = row_of(settings)
     _check_quality(settings)
-    _check_pictures(row, info)
+    _check_pictures(row, info, target.format.name)
     stream = _added(target, row, info, settings)
     context = stream.codec_context
     _check_options(context, settings)
@@ -209,7 +210,7 @@ def _unusable(name: str, trouble: Trouble | None) -> OptionError:
     return OptionError(f"The {name} encoder can't be opened here ({trouble}){instead}.")
 
 
-def _check_pictures(row: EncoderRow, info: VideoInfo) -> None:
+def _check_pictures(row: EncoderRow, info: VideoInfo, container: str) -> None:
     """Refuse pictures of a size or depth that the encoder doesn't support.
 
     Raises:
@@ -217,18 +218,22 @@ def _check_pictures(row: EncoderRow, info: VideoInfo) -> None:
     """
     least_width, least_height = _LEAST.get(row.name, (2, 2))
     if info.colour.bits > row.most_bits:
-        raise OptionError(
-            f"The {row.name} encoder keeps {row.most_bits} of {info.colour.bits} bits: use {option('codec', 'hevc')}, "
-            f"or {option('encoder', 'software')}."
-        )
+        onward = f"use {_codec('hevc', container)}, or {option('encoder', 'software')}"
+        raise OptionError(f"The {row.name} encoder keeps {row.most_bits} of {info.colour.bits} bits: {onward}.")
     size = f"The {_called(row.name)} encoder doesn't support {info.width}x{info.height}"
     if info.width < least_width or info.height < least_height:
-        onward = f"use {option('codec', 'h264')}, or a larger {option('size')}"
+        onward = f"use {_codec('h264', container)}, or a larger {option('size')}"
         raise OptionError(f"{size}: its minimum is {least_width}x{least_height}; {onward}.")
     width, height = _MOST.get(row.name, (info.width, info.height))
     if info.width > width or info.height > height:
-        onward = f"use {option('codec', 'hevc')}, pictures (%05d.png), or a {option('size')}"
+        onward = f"use {_codec('hevc', container)}, pictures (%05d.png), or a {option('size')}"
         raise OptionError(f"{size}: its maximum is {width}x{height}; {onward}.")
+
+
+def _codec(codec: Codec, container: str) -> str:
+    """Return advice to use a codec, in another container where this one can't hold it."""
+    advice = option("codec", codec)
+    return advice if holds(container, codec) else f"{advice} in another container, such as Matroska (.mkv)"
 
 
 def _pixel_format(row: EncoderRow, context: VideoCodecContext, info: VideoInfo) -> str:

@@ -124,6 +124,18 @@ def test_any_size_is_doubled_or_refused_in_one_line(
 
 
 @pytest.mark.parametrize(
+    ("size", "advice"),
+    [((2, 2), "use codec=.h264. in another container, such as .*, or"), ((16, 4354), "use codec=.hevc. in another c")],
+)
+def test_webm_which_holds_no_other_codec_is_advised_against(
+    size: tuple[int, int], advice: str, make_clip: MakeClip, tmp_path: Path
+) -> None:
+    source = make_clip("in.mkv", size=size, frames=1, audio=False, codec="rawvideo", options={"threads": "1"})
+    with pytest.raises(OptionError, match=rf"The av1 encoder doesn't support .*; {advice}"):
+        upscale(source, tmp_path / "out.webm")
+
+
+@pytest.mark.parametrize(
     ("size", "codec", "told"),
     [((8194, 16), "h264", "16384x16384"), ((16, 8194), "h264", "16384x16384"), ((16, 4354), "av1", "16384x8704")],
 )
