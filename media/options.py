@@ -67,29 +67,37 @@ Fit = Literal["inside", "pad", "stretch"]
 black bars; ``stretch``, exactly that size, with a sample aspect ratio that preserves the shape."""
 
 
-def check_sides(width: int, height: int, named: str) -> None:
+def check_sides(width: int, height: int, named: str, *, least: Literal[1, 4] = 1) -> None:
     """Check a size in pixels, which the error calls ``named``.
 
+    Args:
+        width, height: in pixels.
+        named: as it was given.
+        least: for a side: 1 for pictures, 4 for videos.
+
     Raises:
-        OptionError: a side is not within 4 to 16384.
+        OptionError: a side is not within ``least`` to 16384.
     """
-    if any(not 4 <= side <= 16384 for side in (width, height)):
-        raise OptionError(f"'{named}' isn't supported: sides go from 4 to 16384 pixels.")
+    if any(not least <= side <= 16384 for side in (width, height)):
+        raise OptionError(
+            f"'{named}' isn't supported: sides go from 4 to 16384 pixels, and those of pictures from 1 pixel on."
+        )
 
 
-def check_even(width: int, height: int) -> None:
+def check_video_sides(width: int, height: int) -> None:
     """Check the size of a video, in which 2x2 pixels share a sample of chroma.
 
     Raises:
-        OptionError: a side is odd.
+        OptionError: a side is odd, or not within 4 to 16384.
     """
+    check_sides(width, height, f"{width}x{height}", least=4)
     if width % 2 or height % 2:
         raise OptionError(f"'{width}x{height}' isn't supported: both sides must be even, except of pictures.")
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A size in pixels, both sides from 4 to 16384; for anything but pictures they have to be even.
+    """A size in pixels, both sides from 1 to 16384; for anything but pictures they have to be even, and 4 or more.
 
     Attributes:
         width, height: as displayed, so they are swapped for a stream that is displayed rotated by 90 degrees.

@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import floor
 from typing import Literal
 
-from sr4k.media.options import Box, ResultSize, Scale, check_even, check_sides
+from sr4k.media.options import Box, ResultSize, Scale, check_sides, check_video_sides
 from sr4k.media.video import VideoInfo
 
 _ALIKE = Fraction(1, 100)
@@ -52,14 +52,14 @@ def placed(wanted: ResultSize, info: VideoInfo, grid: Grid = 2) -> Placed:
         grid: of the result.
 
     Raises:
-        OptionError: a scale makes a side of the result shorter than 4 pixels or longer than 16384, or the box is not on
-            the grid.
+        OptionError: a side of the result is longer than 16384 pixels or, on the grid of 2, shorter than 4, or the box
+            is not on the grid.
     """
     if not isinstance(wanted, Box):
         size = (info.width, info.height) if wanted is None else _scaled(wanted, info, grid)
         return Placed(size, size, info.sample_aspect_ratio or Fraction(1))
     if grid == 2:
-        check_even(wanted.width, wanted.height)
+        check_video_sides(wanted.width, wanted.height)
     return _boxed(wanted, info, grid)
 
 
@@ -85,7 +85,7 @@ def _source_size(info: VideoInfo) -> tuple[int, int]:
 
 def _scaled(scale: Scale, info: VideoInfo, grid: Grid) -> tuple[int, int]:
     width, height = (_nearest(scale.factor * side, grid) for side in _source_size(info))
-    check_sides(width, height, f"{width}x{height}")
+    check_sides(width, height, f"{width}x{height}", least=4 if grid == 2 else 1)
     return width, height
 
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from sr4k.common.option_names import option
 from sr4k.errors import OptionError
-from sr4k.media.options import Box, Scale, TimeSpan, VideoChoice, check_even, check_sides
+from sr4k.media.options import Box, Scale, TimeSpan, VideoChoice, check_sides, check_video_sides
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -37,7 +37,7 @@ def parse_size(text: str) -> Box | Scale:
             or ``x3``.
 
     Raises:
-        OptionError: the text is none of these, a side is not within 4 to 16384, or the factor is out of range.
+        OptionError: the text is none of these, a side is not within 1 to 16384, or the factor is out of range.
     """
     name = text.lower()
     if name in NAMED_SIZES:
@@ -78,7 +78,7 @@ def parse_sides(text: str) -> Size:
         OptionError: the text has another form, or a side is odd or not within 4 to 16384.
     """
     size = _sides(text)
-    check_even(*size)
+    check_video_sides(*size)
     return size
 
 

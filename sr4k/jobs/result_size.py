@@ -8,7 +8,7 @@ from typing import get_args
 from sr4k.common.option_names import option
 from sr4k.errors import FieldError, OptionError
 from sr4k.jobs.parse import as_scale, is_size, parse_size
-from sr4k.media.options import Box, Fit, ResultSize, Scale, check_even
+from sr4k.media.options import Box, Fit, ResultSize, Scale, check_video_sides
 from sr4k.models.geometry import SCALE
 
 GivenSize = ResultSize | str | tuple[int, int]
@@ -62,10 +62,10 @@ def check_for_video(size: ResultSize) -> None:
     """Refuse a size that no video can have.
 
     Raises:
-        OptionError: a side is odd.
+        OptionError: a side is odd, or not within 4 to 16384.
     """
     if isinstance(size, Box):
-        check_even(size.width, size.height)
+        check_video_sides(size.width, size.height)
 
 
 def _by_scale(scale: float | Fraction | str) -> ResultSize:

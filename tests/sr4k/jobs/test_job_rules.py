@@ -27,8 +27,11 @@ def encoded(**options: Any) -> Preset:
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: Box(3, 4),
+        lambda: Box(0, 4),
         lambda: Box(-2, 4),
+        lambda: Job("in.mp4", "out.mp4", size=Box(3, 4)),
+        lambda: Job("in.mp4", "out.mp4", size=Box(2, 4)),
+        lambda: LiveJob("pattern://64x48", "out.mkv", size=Box(2, 4)),
         lambda: Box(4, 16386),
         lambda: TimeSpan(Fraction(-1), Fraction(2)),
         lambda: TimeSpan(Fraction(1), Fraction(0)),

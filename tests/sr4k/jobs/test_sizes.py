@@ -13,7 +13,7 @@ from clips import MakeClip, luma_planes, picture, write_clip
 from infos import video_info
 from numpy.typing import NDArray
 
-from sr4k import Job, Preset, load_preset
+from sr4k import Job, Preset, Upscaler, load_preset
 from sr4k.errors import OptionError
 from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.parse import parse_size
@@ -310,6 +310,44 @@ def test_a_factor_keeps_the_shape_of_pixels_and_makes_sides_even(text: str, fact
     odd = info_of(853, 479, Fraction(16, 15))
     size = tuple(round(side * factor / 2) * 2 for side in (853, 479))
     assert placed(scale, odd) == Placed((size[0], size[1]), (size[0], size[1]), Fraction(16, 15))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
+@pytest.mark.parametrize(
+    ("source", "asked", "size"),
+    [
+        ((1, 1), {"size": "2x2"}, (2, 2)),
+        ((1, 1), {"size": "1x1"}, (1, 1)),
+        ((1, 2), {"scale": 1.5}, (2, 3)),
+        ((1, 2), {"size": "3x1", "fit": "stretch"}, (3, 1)),
+        ((64, 48), {"size": "2x3", "fit": "pad"}, (2, 3)),
+        ((16, 8), {"scale": 0.125}, (2, 1)),
+    ],
+)
+def test_pictures_may_have_any_size_down_to_one_pixel(
+    source: tuple[int, int], asked: dict[str, Any], size: tuple[int, int], suffix: str, tmp_path: Path
+) -> None:
+    assert cv2.imwrite(str(tmp_path / "in.png"), np.full((source[1], source[0], 3), 90, np.uint8))
+    Job(tmp_path / "in.png", tmp_path / f"out.{suffix}", preset=NEAREST_PICTURES, **asked).run()
+    made = cv2.imread(str(tmp_path / f"out.{suffix}"))
+    assert made is not None
+    assert made.shape == (size[1], size[0], 3)
+    assert np.abs(made[0].astype(int) - 90).max() <= 2
+
+
+@pytest.mark.slow(seconds=1)
+def test_a_pixel_goes_through_a_network_twice() -> None:
+    with Upscaler("luma", scale=3) as up:
+        assert up(np.full((1, 1, 3), 90, np.uint8)).shape == (3, 3, 3)
+
+
+def test_a_video_has_sides_of_four_pixels_or_more(make_clip: MakeClip, tmp_path: Path) -> None:
+    words = "'2x2' isn't supported: sides go from 4 to 16384 pixels, and those of pictures from 1 pixel on"
+    with pytest.raises(OptionError, match=words):
+        Job("in.mkv", "out.mkv", size="2x2")
+    source = make_clip("in.mkv", size=(16, 16), frames=1, audio=False, codec="ffv1", options={})
+    with pytest.raises(OptionError, match=words):
+        Job(source, tmp_path / "out.mkv", preset=NEAREST, scale=0.125).run()
 
 
 @pytest.mark.parametrize("text", ["0", "17", "x0.1", "1080", "99999999999999999999999"])
