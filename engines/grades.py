@@ -54,19 +54,34 @@ class EngineOfEachGrade:
         """
         return self.now.follows_quality and self._key(quality, light) != (self.now.spec.model, self.grade)
 
+    def start_lighter(self) -> None:
+        """Start the smaller network now, so that no frame has to wait for it.
+
+        Raises:
+            EngineError: it does not start.
+        """
+        if self._lighter is not None and self.now.follows_quality:
+            self._start(self._key(self.spec.quality, light=True), self.spec.quality)
+            self._engines.move_to_end((self.spec.model, self.grade))  # the one in use stays longest
+
     def follow(self, quality: int, *, light: bool = False) -> None:
         """Use other weights from now on, see `is_other`; all results of the present engine must have been fetched.
 
         Raises:
             EngineError: the engine does not start.
         """
-        key = model, self.grade = self._key(quality, light)
-        if key not in self._engines:
-            while len(self._engines) >= _KEPT:
-                self._engines.popitem(last=False)[1].deactivate()
-            self._engines[key] = engine_for(self.name, replace(self.spec, model=model, quality=quality)).activate()
+        key = _, self.grade = self._key(quality, light)
+        self._start(key, quality)
         self._engines.move_to_end(key)
         self.now = self._engines[key]
+
+    def _start(self, key: tuple[str, int], quality: int) -> None:
+        """Start the engine of a key if it has not been started; quality: of the frames."""
+        if key in self._engines:
+            return
+        while len(self._engines) >= _KEPT:
+            self._engines.popitem(last=False)[1].deactivate()
+        self._engines[key] = engine_for(self.name, replace(self.spec, model=key[0], quality=quality)).activate()
 
     def _key(self, quality: int, light: bool) -> tuple[str, int]:
         if light and self._lighter is not None:

@@ -94,6 +94,11 @@ class Address:
         return self.kind in ("file", "hls")
 
     @property
+    def begins_when_told(self) -> bool:
+        """Whether a source has a beginning that nobody misses if it is told to begin later."""
+        return self.kind in ("file", "pattern")
+
+    @property
     def place(self) -> str:
         """Canonical form of a target: equal for two spellings that write to the same place."""
         if self.is_local:

@@ -74,6 +74,7 @@ class PlayoutSettings:
         sound_bitrate: audio bit rate, in bits per second.
         segments: container of the segments of HLS targets.
         ready: pipe on which to signal that frames are accepted; ``None``: send no signal.
+        patient: whether to send that signal only when the targets' processes have started, which takes CPU time.
         line: as for the intake.
     """
 
@@ -90,4 +91,5 @@ class PlayoutSettings:
     sound_bitrate: int = 160_000
     segments: Segments = "ts"
     ready: Connection | None = None
+    patient: bool = False
     line: socket.socket | None = None

@@ -42,7 +42,7 @@ class Infer(Transform):
         self._settings = settings
         with suppress(EngineError) if settings.fallbacks else nullcontext():  # the next one may start
             load_engine(settings.engine)  # imported here, while the source is being opened
-        if settings.prompt:  # a live source may take hours to come
+        if settings.live:  # its source may take hours to come
             _try_choices(settings)
         self._engines: EngineOfEachGrade | None = None
         self._pending: deque[Frame] = deque()
@@ -73,6 +73,10 @@ class Infer(Transform):
         self._about = EngineReport(**self._engines.now.describe(), sharpness=s.sharpness or None)
         if s.reuse and s.pixels == "yuv" and spec.foreign is None:
             self._reuse = Reuse(self._engines.name, self._engines.spec, s.reuse_threshold, s.lighter)
+        if s.live:
+            self._engines.start_lighter()
+        if s.live and self._reuse is not None:
+            self._reuse.start()
         return Format(tuple(PlaneSpec(shape, str(spec.output_dtype)) for shape in spec.result_shapes), about=info)
 
     def process(self, frame: Frame, buffers: Buffers) -> Iterator[Frame]:  # noqa: ARG002 - results are in the engine's memory

@@ -90,6 +90,15 @@ class Reuse:
         self.computed = 0.0
         self.seen = 0
 
+    def start(self) -> None:
+        """Start the engines of single tiles now, so that no frame has to wait for them, if there is more than one tile.
+
+        Raises:
+            EngineError: one does not start.
+        """
+        if len(self._grid) > 1:
+            self._of_tiles().start_lighter()
+
     def plan(self, planes: Sequence[Plane]) -> Plan:
         """Return where the output of the next frame comes from; from now on the planes count as those of the output."""
         plan = self._planned(planes)
@@ -113,13 +122,9 @@ class Reuse:
             assert self._previous is not None
             _copy(memory.output, self._previous.output)
         memory.move_output(plan.moved, plan.shift)
-        if plan.computed and self._engines is None:
-            self._engines = EngineOfEachGrade((self._engine_name,), self._spec, lighter=self._lighter)
-            self._follow()
         waiting, held = list(plan.computed), list[list[Plane]]()
         for tile in plan.computed:
-            assert self._engines is not None
-            engine = self._engines.now
+            engine = self._of_tiles().now
             while waiting and engine.pending < engine.in_flight:
                 held.append(memory.inputs_of(waiting.pop(0)))  # the engine reads them until it is done
                 engine.submit(held[-1])
@@ -137,6 +142,12 @@ class Reuse:
         self._spec, self._light = replace(self._spec, quality=quality), light
         if self._engines is not None:
             self._follow()
+
+    def _of_tiles(self) -> EngineOfEachGrade:
+        if self._engines is None:
+            self._engines = EngineOfEachGrade((self._engine_name,), self._spec, lighter=self._lighter)
+            self._follow()
+        return self._engines
 
     def _follow(self) -> None:
         assert self._engines is not None

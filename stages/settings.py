@@ -74,6 +74,8 @@ class InferSettings:
         source_quality: how compressed the source is, 0..51 (`sr4k.models.source_quality`); ``None``: as frames say.
         sharpness: how crisp the result is, 0..100.
         lighter: the model for frames that there is little time for; ``None``: they go through ``model`` too.
+        live: whether frames come in real time: none must wait for an engine to start, and what can't work is to be
+            known before the first one comes.
     """
 
     engine: str
@@ -91,6 +93,7 @@ class InferSettings:
     source_quality: int | None = None
     sharpness: int = 0
     lighter: str | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

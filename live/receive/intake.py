@@ -230,8 +230,8 @@ class Intake(Source):
             self._losses += self._state == "live"
 
     def _wait_for_playout(self) -> None:
-        """Hold a file back until the playout is ready, so that nothing of it is lost."""
-        if self._settings.source.kind == "file" and not self._takes_frames.is_set():
+        """Hold a file or a pattern back until the playout is ready, so that nothing of it is lost."""
+        if self._settings.source.begins_when_told and not self._takes_frames.is_set():
             self._state = "waiting"
             while not self._stopping.is_set() and not self._takes_frames.wait(_GLANCE):
                 pass

@@ -19,7 +19,7 @@ from sr4k.live.guarded import guarded
 from sr4k.live.rate import Rate
 from sr4k.live.retries import Retries, Tried, keep_trying
 from sr4k.live.send.flv import Tag
-from sr4k.live.send.push_process import PushOrder, Ready, Stopped, Wrote
+from sr4k.live.send.push_process import Loaded, PushOrder, Ready, Stopped, Wrote
 from sr4k.live.send.tag_queue import TagQueue
 from sr4k.live.settings import HlsForm
 from sr4k.live.wire_format import cleaned, is_number, unpack
@@ -74,6 +74,7 @@ class LiveTarget:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK)
         self._ending = threading.Event()
         self._begun = threading.Event()  # whether the thread has tried once, or found the target turned off
+        self._loaded = threading.Event()  # whether its first process has started, or never will
         self._until: float | None = None  # deadline for sending the rest, once `close` was called
         self._off_until: float | None = None  # the same, while it is turned off
         self._is_last = False  # whether the stream has ended, rather than been stopped
@@ -93,6 +94,11 @@ class LiveTarget:
         """Queue tags; ``header``: the FLV file header of their stream."""
         self._queue.offer(header, tags)
         self._notify()
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether its first process has started, so that it takes no CPU time from the first pictures."""
+        return self._loaded.is_set()
 
     def report(self) -> TargetReport:
         """Return what became of the target so far."""
@@ -153,6 +159,7 @@ class LiveTarget:
     def _stay_off(self) -> None:
         """Wait until the target is turned on, or all is over."""
         self._begun.set()
+        self._loaded.set()
         self._queue.close()
         self._state, self._reason = "off", "turned off by an operator"
         while self._off_until is not None and not self._ending.wait(_GLANCE):
@@ -172,19 +179,25 @@ class LiveTarget:
         self._state = "connecting"
         _, connects, arrived = self._tries
         try:
-            current = _Try(self._target, self._hls, self._queue, self._wake, lambda: self._deadline, retries)
+            current = _Try(
+                self._target, self._hls, self._queue, self._wake, lambda: self._deadline, retries, self._loaded
+            )
         except OSError as err:
+            self._loaded.set()
             return Tried(f"no process could be started ({err.strerror})")
         finally:
             self._begun.set()
         self._tries = current, connects, arrived
         reason = current.run(lambda: self._is_last)
+        self._loaded.set()
         self._tries = None, connects + current.is_live, arrived + current.bytes
         return Tried(reason, current.seconds, final=self._deadline is not None)
 
 
 class _Try:
-    """One process, from its start to its end. ``until`` returns the deadline for its end, once there is one.
+    """One process, from its start to its end.
+
+    ``until`` returns the deadline for its end, once there is one; ``loaded`` is set when it has started.
 
     Raises:
         OSError: the process could not be started.
@@ -198,8 +211,9 @@ class _Try:
         wake: int,
         until: Callable[[], float | None],
         retries: Retries,
+        loaded: threading.Event,
     ) -> None:
-        self._retries = retries
+        self._retries, self._loaded = retries, loaded
         self._queue, self._wake, self._until = queue, wake, until
         self._keeps = target.is_local  # whether tags are kept for it while it opens
         self._opening = _DISK_OPENING if target.is_local else _OPENING
@@ -299,8 +313,11 @@ class _Try:
         except subprocess.TimeoutExpired:
             return "its process hangs"
 
-    def _handle(self, report: Ready | Wrote | Stopped | None) -> None:
+    def _handle(self, report: Loaded | Ready | Wrote | Stopped | None) -> None:
         match report:
+            case Loaded() if not self._loaded.is_set():
+                self._moved = time.monotonic()
+                self._loaded.set()
             case Ready():
                 self.is_ready, self._moved = True, time.monotonic()
                 if self._keeps:
@@ -377,11 +394,11 @@ class _Try:
         self._reports.close()
 
 
-def _read(packed: bytes) -> Ready | Wrote | Stopped | None:
+def _read(packed: bytes) -> Loaded | Ready | Wrote | Stopped | None:
     """Parse a report; ``None`` if it is invalid. A stranger's server may have taken over libav: check everything."""
     try:
         match read := unpack(packed, _KINDS):
-            case Ready() | Stopped(str()):
+            case Loaded() | Ready() | Stopped(str()):
                 return read
             case Wrote(at, size) if is_number(at) and is_number(size, 0):
                 return read
@@ -390,4 +407,4 @@ def _read(packed: bytes) -> Ready | Wrote | Stopped | None:
     return None
 
 
-_KINDS: dict[str, type] = {kind.__name__: kind for kind in (Ready, Wrote, Stopped)}
+_KINDS: dict[str, type] = {kind.__name__: kind for kind in (Loaded, Ready, Wrote, Stopped)}

@@ -50,6 +50,9 @@ _TICK = 0.01
 _SOUND_AHEAD = TICKS // 10
 """Maximum lead of audio over video, in ticks; video arrives later by the network's latency."""
 
+_LOADING = 5.0
+"""Longest time in seconds that a source is held back because processes of targets start."""
+
 _KEYS_APART = 0.5
 """Minimum seconds between two key frames, however many targets request one."""
 
@@ -85,6 +88,7 @@ class Playout(Sink):
         self._soundtrack: Soundtrack | None = None
         self._sound_at = 0.0  # when sound arrived last
         self._pending_sound: deque[tuple[int, Samples]] = deque()  # sound that isn't on the soundtrack yet
+        self._ready_by: float | None = None  # by when the intake is told to begin; ``None``: not open, or told
         self._line = StageEnd(settings.line)
         self._slate: Block | None = None  # while an operator wants it to be sent
         self._counts, self._rate = _Counts(), Rate()
@@ -113,10 +117,9 @@ class Playout(Sink):
         self._threads = [
             threading.Thread(target=guarded(name, run), name=name, daemon=True) for name, run in runs.items()
         ]
+        self._ready_by = time.monotonic() + _LOADING * s.patient
         for thread in self._threads:
             thread.start()
-        if s.ready is not None:
-            s.ready.send(True)
 
     def consume(self, frame: Frame) -> None:
         with self._lock:
@@ -254,6 +257,7 @@ class Playout(Sink):
         """Replace pictures and sound that fail to arrive."""
         pacing = self._out.pacing
         while not self._ended.wait(_TICK):
+            self._tell_intake()
             if self._line.hear():
                 self._heed()
             with self._lock:
@@ -268,6 +272,16 @@ class Playout(Sink):
                 if self._slate is not None or now - self._sound_at > self._settings.hold:
                     self._soundtrack.fill(pacing.pts)
                 self._encode_sound()
+
+    def _tell_intake(self) -> None:
+        """Signal that frames are accepted, once, when targets have started or have taken too long to."""
+        if self._ready_by is None:
+            return
+        if time.monotonic() >= self._ready_by or all(target.is_loaded for target in self._targets):
+            self._ready_by = None
+            if self._settings.ready is not None:
+                with suppress(OSError):  # the intake is gone
+                    self._settings.ready.send(True)
 
     def _heed(self) -> None:
         """Do what operators want."""

@@ -52,6 +52,11 @@ class PushOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Loaded:
+    """Report: all libraries are imported, and the stream's head is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """Report: connected, and waiting for the stream time to start at."""
 
@@ -75,6 +80,7 @@ def main(order: PushOrder) -> None:
     """Push until the pipe ends or the target fails; report why."""
     av.logging.set_level(None)  # its lines hold the address
     reports = _Reports(socket.socket(fileno=order.reports))
+    reports.send(Loaded())
     try:
         _push(order, reports)
         reason = ""
@@ -91,7 +97,7 @@ class _Reports:
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire
 
-    def send(self, report: Ready | Wrote | Stopped) -> None:
+    def send(self, report: Loaded | Ready | Wrote | Stopped) -> None:
         self._wire.send(pack(report))
 
 

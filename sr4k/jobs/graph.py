@@ -86,6 +86,7 @@ def assembled(
         pixels=pixels,
         rgb_bits=rgb_bits,
         prompt=prompt,
+        live=prompt,
     )
     specs = {DECODE: decode, **between, ENCODE: encode}
     devices = tuple(only(device) for device in layout.devices)

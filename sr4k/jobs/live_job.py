@@ -294,4 +294,5 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
             slate=live.slate,
             sound_bitrate=live.sound_bitrate,
             segments=live.segments,
+            patient=self.source.begins_when_told,
         )

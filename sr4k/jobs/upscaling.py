@@ -29,6 +29,7 @@ def upscaling(
     pixels: Pixels = "yuv",
     rgb_bits: Literal[8, 16] | None = None,
     prompt: bool = False,
+    live: bool = False,
 ) -> dict[str, StageSpec]:
     """Return the stages that make a large picture of a small one, by name and in the order of the flow.
 
@@ -40,9 +41,10 @@ def upscaling(
         pixels: what the network works on.
         rgb_bits: depth of the result at most where it is to be RGB; ``None``: it is to be Y'CbCr.
         prompt: whether to optimise latency rather than throughput.
+        live: whether frames come in real time; then a smaller network stands by.
     """
     first, *fallbacks = engines
-    lighter = lighter_than(engine) if prompt and pixels == "yuv" else None
+    lighter = lighter_than(engine) if live and pixels == "yuv" else None
     *before, network = engine.chain
     infer = InferSettings(
         engine=first,
@@ -60,6 +62,7 @@ def upscaling(
         source_quality=engine.source_quality_given,
         sharpness=engine.sharpness,
         lighter=lighter,
+        live=live,
     )
     again = StageSpec(
         "sr4k.stages.second_pass:SecondPass",

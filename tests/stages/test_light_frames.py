@@ -1,5 +1,6 @@
 """Frames that there is little time for go through a smaller network."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -7,12 +8,12 @@ import pytest
 from infos import video_info
 from skimage import data as pictures
 
-from sr4k.engines import EngineSpec, create_engine
+from sr4k.engines import Engine, EngineSpec, create_engine, grades
 from sr4k.engines.base import joined
 from sr4k.media.decoded_picture import padded_format
 from sr4k.models.colour import Colour
 from sr4k.models.geometry import MARGIN, pad_planes
-from sr4k.pipeline import Frame, FrameInfo
+from sr4k.pipeline import Buffers, Frame, FrameInfo
 from sr4k.pipeline.chain import HeapBuffers
 from sr4k.stages.infer import Infer
 from sr4k.stages.settings import InferSettings
@@ -76,6 +77,30 @@ def test_tiles_that_change_go_through_the_smaller_network_too() -> None:
     settings = InferSettings(engine="openvino", model="luma", lighter="luma-fast", threads=1)
     made = run(settings, [(False, 0, False), (True, 0, False), (True, 0, True)])
     assert np.array_equal(made[2], expected("luma-fast", spot=True))
+
+
+@pytest.mark.slow(seconds=1)
+def test_no_live_frame_waits_for_an_engine_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+
+    def noted(name: str, spec: EngineSpec) -> Engine:
+        started.append(f"{spec.model} {spec.width}")
+        return create_engine(name, spec)
+
+    monkeypatch.setattr(grades, "engine_for", noted)
+    process = Infer.process
+
+    def noting(self: Infer, frame: Frame, buffers: Buffers) -> Iterator[Frame]:
+        started.append("frame")
+        yield from process(self, frame, buffers)
+
+    monkeypatch.setattr(Infer, "process", noting)
+    settings = InferSettings(engine="openvino", model="luma", lighter="luma-fast", threads=1, live=True)
+    made = run(settings, [(False, 0, False), (False, 0, True), (True, 0, False), (True, 0, True)])
+    assert started.count("frame") == 4
+    assert len(started[: started.index("frame")]) + 4 == len(started), "all engines start before"
+    assert np.array_equal(made[1], expected("luma", spot=True))
+    assert np.array_equal(made[3], expected("luma-fast", spot=True))
 
 
 def test_without_a_smaller_network_all_frames_go_through_the_same() -> None:

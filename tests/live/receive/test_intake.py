@@ -1,10 +1,11 @@
 import itertools
+import multiprocessing
 import time
 from pathlib import Path
 
 import pytest
 
-from rig.channel import Channel
+from rig.channel import Channel, eventually
 from rig.fair_time import Stopwatch
 from rig.servers import free_port
 from sr4k.errors import InputError
@@ -43,6 +44,19 @@ def test_pictures_that_nobody_takes_are_let_go_the_oldest_first() -> None:
     assert max(ages) < watch.stretched(0.5)
     assert report.dropped["late"] + report.dropped["full"] > 100
     assert report.rung > 0
+
+
+def test_a_pattern_begins_when_all_that_follows_is_ready() -> None:
+    told, tells = multiprocessing.Pipe(duplex=False)
+    intake = Intake(IntakeSettings(source=parse_source("pattern://64x48@25?seconds=0.2"), sound=None, ready=told))
+    form = intake.open()
+    eventually(lambda: intake.report().state == "waiting", 60)
+    assert intake.report().frames == 0
+    tells.send(True)
+    for frame in intake.frames(HeapBuffers(form)):
+        frame.release()
+    assert intake.report().frames > 0
+    intake.close()
 
 
 def test_a_stop_ends_the_wait_for_a_source() -> None:

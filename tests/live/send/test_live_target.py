@@ -23,7 +23,7 @@ from sr4k.live.retries import Retries
 from sr4k.live.send import live_target
 from sr4k.live.send.flv import FlvSplitter
 from sr4k.live.send.live_target import LiveTarget, _read
-from sr4k.live.send.push_process import PushOrder, Ready, Stopped, Wrote
+from sr4k.live.send.push_process import Loaded, PushOrder, Ready, Stopped, Wrote
 from sr4k.live.send.tag_queue import TagQueue
 from sr4k.live.settings import HlsForm
 from sr4k.live.wire_format import pack
@@ -79,11 +79,13 @@ def test_a_recording_keeps_its_beginning_if_its_process_takes_long_to_start(
     target = LiveTarget(parse_target(str(tmp_path / "a.mkv")), hls=HlsForm(), wants_key=lambda: None)
     target.start()
     eventually(lambda: started, 60)
+    assert not target.is_loaded
     target.offer(splitter.header, tags)
     passed[0] = 20.0
     time.sleep(3 * live_target._GLANCE)  # in which a process that had taken too long would be killed
     started[0].send_signal(signal.SIGCONT)
     eventually(lambda: target.report().state == "live", 60)
+    assert target.is_loaded
     target.close(60, ended=True)
     assert (target.report().connects, target.report().dropped, len(started)) == (1, 0, 1)
     with av.open(str(tmp_path / "a.mkv")) as recording:
@@ -97,7 +99,7 @@ class Call:
         return os.putenv, ("SR4K_CALLED", "1")
 
 
-@pytest.mark.parametrize("report", [Ready(), Wrote(40, 1000), Stopped("the disk is full")])
+@pytest.mark.parametrize("report", [Loaded(), Ready(), Wrote(40, 1000), Stopped("the disk is full")])
 def test_what_a_target_process_reports_is_read_as_it_was_sent(report: Any) -> None:
     assert _read(pack(report)) == report
 
@@ -137,6 +139,7 @@ def test_a_target_process_that_reports_nonsense_is_killed_and_another_starts(
     eventually(lambda: target.report().state == "waiting", 10)
     target.close(0)
     assert target.report().reason == "its process sent an invalid report"
+    assert target.is_loaded, "no source waits for a process that fails"
     assert "SR4K_CALLED" not in os.environ
     assert "trying again" in caplog.text
 
@@ -240,7 +243,8 @@ def test_a_process_that_can_not_be_started_leaves_nothing_open(tmp_path: Path, m
     def tried() -> int:
         """Try in vain, and return how many files are open then."""
         with pytest.raises(OSError, match="no more processes"):
-            live_target._Try(target, HlsForm(), TagQueue(1.0, lambda: None), -1, lambda: None, Retries(live_target.log))
+            queue, retries = TagQueue(1.0, lambda: None), Retries(live_target.log)
+            live_target._Try(target, HlsForm(), queue, -1, lambda: None, retries, threading.Event())
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers, not paths
 
     target = parse_target(str(tmp_path / "a.mkv"))

@@ -135,6 +135,25 @@ def test_pictures_and_sound_go_out_with_their_times_and_a_key_frame_every_so_oft
     assert live.released == live.given
 
 
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_source_that_can_wait_begins_when_the_processes_of_targets_have_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patient: bool
+) -> None:
+    loaded: list[bool] = []
+    monkeypatch.setattr(LiveTarget, "is_loaded", property(lambda _self: bool(loaded)))
+    monkeypatch.setattr(playout, "_LOADING", 1000.0)
+    told, tells = multiprocessing.Pipe(duplex=False)
+    target = parse_target(str(tmp_path / "out.mkv"))
+    stage = Playout(PlayoutSettings(targets=(target,), sound=None, ready=tells, patient=patient))
+    stage.open(Format((PlaneSpec((SIZE[1] * 3 // 2, SIZE[0])),), about=INFO))
+    try:
+        assert told.poll(0.5 if patient else 60) is not patient
+        loaded.append(True)
+        assert told.poll(60)
+    finally:
+        stage.close()
+
+
 def test_while_nothing_comes_the_last_picture_stays_and_there_is_silence(rig, tmp_path: Path) -> None:
     live = rig()
     live.play(range(1, 26), level=80)
