@@ -203,10 +203,8 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
         path = "a path (./NAME where it has a colon)"
         reason = f"can't be {verb}: use {path}, or a URL with one of {', '.join(schemes)}."
         raise AddressError(f"'{scheme}:'", reason)
-    given, text = (
-        text,
-        scheme + text[len(scheme) :],
-    )  # libav, unlike RFC 3986 (3.1), takes schemes in small letters only
+    given = text
+    text = scheme + text[len(scheme) :]  # libav, unlike RFC 3986 (3.1), takes schemes in small letters only
     if kind == "pattern":
         return Address(text, kind, text)
     parts = _split(text, scheme)
