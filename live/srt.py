@@ -37,6 +37,17 @@ _PROMPT = ("-analyzeduration", "1000000", "-fpsprobesize", "0")
 _COPIED = ("-c", "copy", "-max_interleave_delta", "1", "-flush_packets", "1", "-pes_payload_size", "0")
 """Copy packets: none waits for the other track beyond the next one, or for enough sound to fill it."""
 
+_RAW_FROM = ("-nostdin", "-protocol_whitelist", "srt,udp", "-f", "data", "-i")
+_RAW_TO = ("-map", "0", "-c", "copy", "-flush_packets", "1", "-f", "data")
+"""Pass bytes on without looking into them."""
+
+_SCRIPTED = (
+    *("-protocol_whitelist", "pipe,srt,udp", "-format_whitelist", "concat,mpegts"),
+    *("-fflags", "nobuffer", "-f", "concat", "-safe", "0", "-i", "pipe:0"),
+    *(*_COPIED, "-muxdelay", "0", "-muxpreload", "0", "-f", "mpegts"),
+)
+"""Read the address from a script on standard input."""
+
 _REFUSALS = (
     (("BADSECRET", "Incorrect passphrase"), "the other side has a different passphrase"),
     (("UNSECURE", "Password required"), "only one of the two sides has a passphrase"),
@@ -224,30 +235,37 @@ def _without_secrets(url: str) -> tuple[str, list[tuple[str, str]]]:
         )
     public = urlencode([pair for pair in pairs if pair[0] in _PUBLIC], safe=":/,")
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=host, query=public, fragment="")), secrets
+    # SRT has no path: what stands there may be a key all the same
+    return urlunsplit(parts._replace(netloc=host, path="", query=public, fragment="")), secrets
 
 
 def srt_reader(source: Address) -> int:
     """Start an ffmpeg that reads an SRT address, and return the reading end of a pipe of MPEG-TS.
 
-    The ffmpeg ends with the thread that calls this. It reads the address from its standard input, as a concat script of
-    one entry, since every user can read command lines. Passphrase and stream id are options of that entry, since ffmpeg
-    does not decode ``%XX`` in an address.
+    The ffmpeg ends with the thread that calls this. It passes the bytes on as they come: whoever reads them finds the
+    tracks, also those that begin late.
+
+    With a passphrase or stream id it reads address and options from its standard input, as a concat script of one
+    entry, since every user can read command lines, and ffmpeg does not decode ``%XX`` in an address. Concat has no
+    other form than demuxed packets: those of the seconds that it takes to find the tracks are lost.
 
     Raises:
         OptionError: no ffmpeg on PATH supports SRT, or an option of the address is empty.
     """
     url, secrets = _without_secrets(source.url)
-    command = [require_srt(), *_QUIET, "-protocol_whitelist", "pipe,srt,udp", "-format_whitelist", "concat,mpegts"]
-    command += ["-fflags", "nobuffer", "-f", "concat", "-safe", "0", "-i", "pipe:0"]
-    command += [*_COPIED, "-muxdelay", "0", "-muxpreload", "0", "-f", "mpegts", "pipe:1"]
+    lines = ["ffconcat version 1.0", f"file {_quoted(url)}", *(f"option {k} {_quoted(v)}" for k, v in secrets)]
+    script = "".join(f"{line}\n" for line in lines) if secrets else ""
     readable, writable = os.pipe()
     with os.fdopen(writable, "wb") as pipe:
-        ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=pipe, preexec_fn=_prepare_child)
+        ffmpeg = subprocess.Popen(
+            [require_srt(), *_QUIET, *(_SCRIPTED if secrets else (*_RAW_FROM, url, *_RAW_TO)), "pipe:1"],
+            stdin=subprocess.PIPE,
+            stdout=pipe,
+            preexec_fn=_prepare_child,
+        )
     assert ffmpeg.stdin is not None
-    with suppress(BrokenPipeError), ffmpeg.stdin as script:
-        lines = ["ffconcat version 1.0", f"file {_quoted(url)}", *(f"option {k} {_quoted(v)}" for k, v in secrets)]
-        script.write("".join(f"{line}\n" for line in lines).encode())
+    with suppress(BrokenPipeError), ffmpeg.stdin as told:
+        told.write(script.encode())
     return readable
 
 

@@ -1,5 +1,6 @@
 """SRT through ffmpeg: secrets stay secret, whichever ffmpeg is installed."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -9,14 +10,14 @@ from pathlib import Path
 
 import av
 import pytest
-from clips import blank
+from clips import blank, write_clip
 from udp_ports import is_bound
 
 from rig.channel import eventually
 from rig.servers import free_port
 from sr4k.errors import OptionError, OutputError
 from sr4k.live import srt
-from sr4k.live.address import parse_target
+from sr4k.live.address import parse_source, parse_target
 
 FFMPEG = shutil.which("ffmpeg") or ""
 PASSPHRASE = "thatnobodymaysee"
@@ -116,9 +117,25 @@ def test_a_refusal_is_told_and_never_called_a_connection(tmp_path: Path, query: 
         send(f"{url}?passphrase={PASSPHRASE}&{SOON}")
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a puller ends without waiting for it
+def test_what_comes_is_passed_on_from_its_first_byte_before_its_tracks_are_known(tmp_path: Path) -> None:
+    sent = write_clip(tmp_path / "sent.ts", frames=20).read_bytes()
+    port = free_port(socket.SOCK_DGRAM)
+    url = f"srt://127.0.0.1:{port}"
+    with os.fdopen(srt.srt_reader(parse_source(f"{url}?mode=listener")), "rb") as pipe:
+        eventually(lambda: is_bound(port), 30)
+        command = [FFMPEG, "-loglevel", "quiet", "-f", "data", "-i", "pipe:0", "-map", "0", "-c", "copy"]
+        with subprocess.Popen([*command, "-flush_packets", "1", "-f", "data", url], stdin=subprocess.PIPE) as sender:
+            assert sender.stdin is not None
+            sender.stdin.write(sent)
+            sender.stdin.flush()
+            assert pipe.read(len(sent)) == sent
+
+
 @pytest.mark.parametrize("name", ["streamid", "srt_streamid", "passphrase", "whatever"])
 def test_nothing_that_may_be_secret_stands_in_a_command_line(name: str) -> None:
-    url, secrets = srt._without_secrets(f"srt://user:word@host:1?latency=9&{name}=a%20b&mode=caller#x")
+    url, secrets = srt._without_secrets(f"srt://user:word@host:1/k3y?latency=9&{name}=a%20b&mode=caller#x")
     assert url == "srt://host:1?latency=9&mode=caller"
     assert [value for _, value in secrets] == ["a b"]
 
