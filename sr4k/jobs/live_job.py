@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ from sr4k.live.srt import require_srt
 from sr4k.live.steering import Line, Steering
 from sr4k.live.tls import is_secure, tls_options
 from sr4k.media.options import ResultSize
-from sr4k.media.paths import check_file
+from sr4k.media.paths import check_file, free_name
 from sr4k.media.writing.codec_choice import possible_encoders
 from sr4k.pipeline import GraphSpec, Outcome, StageSpec, WorkerDied, WorkerStatus
 from sr4k.pipeline.spawning import has_interpreter
@@ -161,6 +161,7 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
             InternalError: a bug in this package.
         """
         self._check()
+        self._tell_names()
         began, runs, outcome = time.monotonic(), 0, Outcome({})
 
         def see(statuses: dict[str, WorkerStatus]) -> None:
@@ -219,6 +220,14 @@ class LiveJob(PresetKeywords, Startable[LiveProgress, LiveSummary]):
             raise failures[0]
         if self.source.kind == "file":
             check_file(self.source.path, str(self.source))
+
+    def _tell_names(self) -> None:
+        """Say which files are written where the targets' own exist: one may have been meant as another source."""
+        for target in self.targets:
+            with suppress(OSError):  # a folder that can't be read is told when the target is tried
+                if target.kind == "file" and (name := free_name(target.path)) != target.path:
+                    extra = {"event": "name", "target": str(target)}
+                    log.info("%s exists and is kept: the recording begins in %s.", target, name, extra=extra)
 
     def _run_once(
         self,

@@ -1,6 +1,7 @@
 """A live channel in a machine that has run out of something."""
 
 import errno
+import logging
 import os
 import re
 import socket
@@ -53,6 +54,18 @@ def test_a_channel_waits_until_the_machine_has_room_again(job: LiveJob, monkeypa
     assert restarts == 3
     assert "died" in told[0]
     assert told[1:] == ["The system refused a resource: too many files are open: raise the limit (ulimit -n)"] * 2
+
+
+def test_the_name_of_a_recording_is_told_if_its_own_is_taken(
+    job: LiveJob, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    run(job, [None], monkeypatch)
+    assert "is kept" not in caplog.text
+    (tmp_path / "a.mkv").touch()
+    (tmp_path / "a-2.mkv").touch()
+    run(job, [None], monkeypatch)
+    assert f"{tmp_path}/a.mkv exists and is kept: the recording begins in {tmp_path}/a-3.mkv." in caplog.text
 
 
 def test_what_the_machine_refuses_from_the_start_is_told_at_once(job: LiveJob, monkeypatch: pytest.MonkeyPatch) -> None:
