@@ -117,6 +117,7 @@ class Governor:
         self._looked = now
         self._came = self._late = 0
         self._busy = 0.0
+        self._short = False  # whether time was short when it looked last, for late frames
         self._roomy: float | None = None  # since when there is headroom for a step up
         self._stepped_up = self._stepped = float("-inf")
         self._patience = _PATIENCE
@@ -181,7 +182,8 @@ class Governor:
         self._fade()
         if not rate or self._pinned or now - self._stepped < _SETTLING:
             return
-        if not held and load > _FULL / 2:  # else something other than the load delayed frames
+        was_short, self._short = self._short, not held and load > _FULL / 2  # else something else delayed frames
+        if self._short and (load > _FULL or was_short):  # a single halt, as for a process that starts, is no measure
             self._step_down(rate, now)
         elif self.rung and held and self._predicted(self.rung - 1, rate) <= _ROOM:
             self._roomy = now if self._roomy is None else self._roomy
@@ -219,7 +221,7 @@ class Governor:
     def _step(self, rung: int, now: float) -> None:
         self.steps += rung != self.rung
         self.rung, self._stepped = rung, now
-        self._roomy = None
+        self._roomy, self._short = None, False
 
     def _predicted(self, number: int, rate: float) -> float:
         """Return the predicted load of a rung, as a share of the time; unknown costs count as 0."""

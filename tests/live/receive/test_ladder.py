@@ -45,6 +45,27 @@ def test_a_machine_that_holds_the_rate_is_left_alone() -> None:
     assert set(machine.done) == {"network"}
 
 
+def test_a_single_halt_does_not_make_a_machine_slow() -> None:
+    governor = Governor(0.0)
+
+    def second_with_a_halt(until: float) -> None:
+        for seconds in [0.02] * 20 + [0.3]:
+            governor.took(governor.treatment(), seconds, until)
+        for _ in range(4):
+            governor.late()
+        governor.look(until)
+
+    second_with_a_halt(1.0)
+    assert governor.rung == 0
+    for _ in range(25):
+        governor.took(governor.treatment(), 0.02, 2.0)
+    governor.look(2.0)
+    second_with_a_halt(3.0)
+    assert governor.rung == 0
+    second_with_a_halt(4.0)
+    assert governor.rung == 1, "one halt after another is a slow machine"
+
+
 @pytest.mark.parametrize(("network", "rung"), [(0.050, 1), (0.1, 2), (0.5, 3)])
 def test_the_first_rung_that_holds_is_kept(network: float, rung: int) -> None:
     machine = Machine()
