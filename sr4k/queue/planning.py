@@ -16,6 +16,7 @@ from sr4k.media.writing.containers import CONTAINERS
 from sr4k.media.writing.target_file import check_target, is_there
 from sr4k.models import catalogue
 from sr4k.models.foreign.store import is_path
+from sr4k.models.zoo import check_shipped
 from sr4k.queue.queued_job import JobOptions, QueuedJob
 from sr4k.queue.settings import BIN, Library
 
@@ -43,8 +44,10 @@ def job_of(source: Path, target: Path, options: JobOptions, **more: Any) -> Job:
     """
     if options.preset not in preset_names():
         raise OptionError(f"There is no preset '{options.preset}': use {', '.join(preset_names())}.")
-    if options.model is not None and any(is_path(name) for name in catalogue.chain(options.model)):
-        raise OptionError("A network is chosen by its name here: sr4k model add FILE adds one of yours.")
+    for network in [] if options.model is None else catalogue.chain(options.model):
+        if is_path(network):
+            raise OptionError("A network is chosen by its name here: sr4k model add FILE adds one of yours.")
+        check_shipped(network, "choose another network")
     chosen = options.model_dump(exclude_none=True)
     job = Job(source, target, **chosen, **more)
     encode = job.preset.encode.model_copy(update={"work_seconds": _WORK_SECONDS})

@@ -13,6 +13,7 @@ from sr4k.errors import InputError
 from sr4k.jobs.sources import is_video_name
 from sr4k.models import catalogue
 from sr4k.models.foreign import store
+from sr4k.models.zoo import has_weights
 from sr4k.queue.errand import in_child
 from sr4k.queue.planning import probe_of
 from sr4k.web.api.job_routes import NewJobs
@@ -106,7 +107,8 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
     @made.get("/models")
     def models() -> list[Model]:
         """List the networks that jobs may name."""
-        own = [Model(name=name, own=True, scale=catalogue.figures(name).scale) for name in catalogue.ARCHITECTURES]
+        shipped = filter(has_weights, catalogue.ARCHITECTURES)
+        own = [Model(name=name, own=True, scale=catalogue.figures(name).scale) for name in shipped]
         return own + [_foreign(name) for name in store.names()]
 
     @made.get("/presets")

@@ -53,6 +53,16 @@ def test_a_picture_is_made_larger_by_a_network_and_plainly(tmp_path: Path) -> No
     assert ask(app, "GET", "/api/v1/tries/0123456789abcdef/luma.jpg").status_code == 404
 
 
+def test_a_network_without_weights_is_neither_listed_nor_taken(tmp_path: Path) -> None:
+    app = make_app(service_of(tmp_path), Access())
+    clip = write_clip(tmp_path / "videos" / "a.mp4", frames=1)
+    names = [model["name"] for model in ask(app, "GET", "/api/v1/models").json()]
+    assert "luma" in names and "rcan-full" not in names
+    wanted = {"sources": [str(clip)], "options": {"model": "rcan-full-x4"}}
+    refused = ask(app, "POST", "/api/v1/jobs", json=wanted)
+    assert refused.status_code == 422 and "No weights of rcan-full-x4" in refused.json()["detail"]
+
+
 def test_the_page_of_a_job_or_channel_that_is_not_there_says_so(tmp_path: Path) -> None:
     service = service_of(tmp_path, channels=desk_of(Runs(ChannelMonitor("studio"))))
     job = service.queue.add(tmp_path / "a.mp4", tmp_path / "b.mp4")
