@@ -108,6 +108,11 @@ class Queue(QueueFile):
         )
         return bool(self._rows(query, path, *UNFINISHED, path)) or self.fact(f"{_RESULT}{path}") is not None
 
+    def has_other_with_target(self, job: QueuedJob) -> bool:
+        """Whether another job that is not done has the target of a job, and may go on with what is finished of it."""
+        query = "SELECT 1 FROM jobs WHERE target = ? AND id != ? AND state != 'done' LIMIT 1"
+        return bool(self._rows(query, job.target, job.id))
+
     # What users want of it
 
     @contextmanager

@@ -85,19 +85,25 @@ def finish_moves(queue: Queue, library: Library) -> None:
 
 
 def forget(queue: Queue, number: int) -> QueuedJob:
-    """Remove a job from the queue, and what it had finished if it was not done.
+    """Remove a job from the queue, and what it had finished, if it was not done and no other job may go on with that.
 
     Raises:
         NoSuchJob, WrongState: it is not there, or runs.
-        OutputError: the folder of its segments is in use.
+        OutputError: the folder of its segments is in use; the job stays.
     """
     job = queue.get(number)
     target = Path(job.target)
-    removed = queue.remove(number)
-    if job.state != "done" and job.runs and folder_of(target).exists():
-        with claimed(target) as parts:
-            parts.remove()
+    if not _leaves_segments(queue, job) or not folder_of(target).exists():
+        return queue.remove(number)
+    with claimed(target) as parts:  # first: a job whose segments can't be removed has to stay with them
+        removed = queue.remove(number)
+        parts.remove()
     return removed
+
+
+def _leaves_segments(queue: Queue, job: QueuedJob) -> bool:
+    """Whether segments of a job that does not run are of no use once it is removed."""
+    return job.state not in ("done", "running") and bool(job.runs) and not queue.has_other_with_target(job)
 
 
 def _check_replacing(job: QueuedJob, result: JobResult) -> None:
