@@ -117,9 +117,7 @@ class Parts:
                 f"{self.target} was begun by another version of sr4k-stream, and only that can resume it: "
                 f"{option('overwrite', True)} starts again."
             )
-        head = self.journal.head()
-        is_part = head is not None and any(key.startswith("part.") for key in head)
-        if not head or not self.keeps(is_part=is_part) or (overwrite and not resume):
+        if not self.is_unfinished or (overwrite and not resume):
             return False
         if not resume:
             raise OutputError(
@@ -127,6 +125,7 @@ class Parts:
                 f"{option('overwrite', True)} to start again."
             )
         if differing := self.changed(facts):
+            head = self.journal.head() or {}
             differences = ", ".join(f"{key} was {head.get(key)}, is {facts.get(key)}" for key in differing)
             resumed, replaced = option("resume", True), option("overwrite", True)
             again = (
@@ -134,6 +133,12 @@ class Parts:
             )
             raise OptionError(f"{self.target} can't be resumed: {differences}; {again}.")
         return True
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether an earlier run has finished something that another one may go on with; previews leave nothing."""
+        head = self.journal.head() or {}
+        return bool(head) and self.keeps(is_part=any(key.startswith("part.") for key in head))
 
     def changed(self, facts: Mapping[str, Any]) -> list[str]:
         """Return the names of the facts that were others when the job was begun, sorted; none, if it was not begun."""

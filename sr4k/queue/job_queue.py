@@ -113,6 +113,13 @@ class Queue(QueueFile):
         query = "SELECT 1 FROM jobs WHERE target = ? AND id != ? AND state != 'done' LIMIT 1"
         return bool(self._rows(query, job.target, job.id))
 
+    def has_begun(self, target: str) -> bool:
+        """Whether a job that is not done, one that runs or an earlier one, has made frames of this target."""
+        query = (
+            "SELECT 1 FROM jobs WHERE target = ? AND state != 'done' AND json_extract(progress, '$.frames') > 0 LIMIT 1"
+        )
+        return bool(self._rows(query, target))
+
     # What users want of it
 
     @contextmanager

@@ -137,6 +137,15 @@ def check_new(library: Library, target: Path, source: Path) -> None:
     if is_sequence(target):
         raise OptionError(f"{target} would be many files, and a job has one result: name a video, or one picture.")
     check_target(target, source, overwrite=True)
+    check_free(target)
+
+
+def check_free(target: Path) -> None:
+    """Refuse a target that exists.
+
+    Raises:
+        OutputError: it does.
+    """
     if is_there(target):
         raise OutputError(f"{target} exists: choose another name, or move it away.")
 

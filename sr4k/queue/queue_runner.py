@@ -163,9 +163,11 @@ class Runner:
             reason = told(err)
             self._failed(job.id, reason["error"], reason["code"])
             return
+        is_ours = self._queue.has_begun(job.target)
         here, there = Pipe()
         try:
-            process = start_process(f"sr4k-job-{job.id}", work, there, job.model_dump_json(), cpus, self._cluster)
+            given = job.model_dump_json(), is_ours, cpus, self._cluster
+            process = start_process(f"sr4k-job-{job.id}", work, there, *given)
         except OSError as err:
             here.close()
             self._failed(job.id, f"No process could be started ({err.strerror}).", WorkerError.exit_code)

@@ -12,7 +12,7 @@ from typing import Any
 from sr4k.cluster.cluster_summary import ClusterSummary
 from sr4k.cluster.job import ClusterJob, Reached
 from sr4k.cluster.machine_report import CLUSTER, ClusterReport
-from sr4k.errors import Sr4kError, StoppedError
+from sr4k.errors import OptionError, Sr4kError, StoppedError
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.file_progress import Gauge
 from sr4k.jobs.summary import Summary
@@ -22,7 +22,7 @@ from sr4k.media.resume.job_folder import Parts, claimed, folder_of
 from sr4k.pipeline import WorkerStatus, report_of
 from sr4k.queue.errand import in_child, told
 from sr4k.queue.on_cluster import for_cluster, machines_of
-from sr4k.queue.planning import FORECAST_SECONDS, forecast_if_long, job_of_queued
+from sr4k.queue.planning import FORECAST_SECONDS, check_free, forecast_if_long, job_of_queued
 from sr4k.queue.queued_job import Check, JobProgress, JobResult, Phase, QueuedJob
 
 STOP = b"stop"
@@ -32,19 +32,20 @@ _EVERY = 1.0
 """Seconds between two messages on the progress."""
 
 
-def work(connection: Connection, as_json: str, cpus: int, cluster: Reached | None) -> None:
+def work(connection: Connection, as_json: str, is_ours: bool, cpus: int, cluster: Reached | None) -> None:
     """Run a job, and send ``forecast``, ``again``, ``progress``, then one of ``done``, ``failed`` and ``stopped``.
 
     Args:
         connection: for messages; it carries `STOP` in the other direction, and its end asks for the same.
         as_json: a `QueuedJob`.
+        is_ours: whether what is finished of its target was made by jobs of this queue, and may be thrown away.
         cpus: number of CPUs to plan for.
         cluster: whose machines make the segments; ``None``: this one does.
     """
     queued = QueuedJob.model_validate_json(as_json)
     stop, send = _StopRequest(connection), _Telling(connection)
     try:
-        result = _kept(queued) or _made(queued, cpus, cluster, stop, send)
+        result = _kept(queued) or _made(queued, is_ours, cpus, cluster, stop, send)
     except StoppedError:
         send({"event": "stopped"})
     except Exception as err:
@@ -55,16 +56,18 @@ def work(connection: Connection, as_json: str, cpus: int, cluster: Reached | Non
 
 def _made(
     queued: QueuedJob,
+    is_ours: bool,
     cpus: int,
     cluster: Reached | None,
     stop: Callable[[], int],
     send: Callable[[dict[str, Any]], None],
 ) -> JobResult:
     job, alone = for_cluster(job_of_queued(queued, cpus), cluster)
-    if queued.progress.frames and (why := _useless(job)) is not None:
-        with claimed(job.target) as parts:
-            parts.remove()
-        send({"event": "again", "why": why})
+    if Parts(job.target).left != job.target:  # else an earlier run was killed when it had just given it its name
+        check_free(job.target)
+    if (why := _useless(job)) is not None:
+        _throw_away(job.target, why, is_ours=is_ours)
+        send({"event": "again", "why": f"{why}."})
     is_new = not folder_of(Path(queued.target)).exists()
     if is_new and queued.forecast is None and not isinstance(job, ClusterJob):
         _foretell(queued, stop, send)
@@ -77,14 +80,33 @@ def _made(
 
 
 def _useless(job: Job) -> str | None:
-    """Return why what earlier runs of a job have made is useless by now; ``None``: it isn't, or there is nothing."""
+    """Return why a job can't use what earlier runs have made of its target; ``None``: it can, or there is nothing."""
     parts = Parts(job.target)
-    if not parts.folder.exists() or not job.resume:
+    if not parts.folder.exists():
         return None
     if not parts.journal.is_ours:
-        return "another version of sr4k-stream had begun it."
+        return "another version of sr4k-stream had begun it"
+    if not parts.is_unfinished:
+        return None
+    if not job.resume:
+        return "only a part of the video is wanted since then"
     changed = parts.changed(job.facts())
-    return f"{', '.join(changed)} changed since then." if changed else None
+    return f"{', '.join(changed)} changed since then" if changed else None
+
+
+def _throw_away(target: Path, why: str, *, is_ours: bool) -> None:
+    """Delete what earlier runs have made of a target.
+
+    Raises:
+        OptionError: a run that is none of this queue has made it.
+    """
+    if not is_ours:
+        raise OptionError(
+            f"{target} can't be begun: a command or another service has finished something of it, which does not fit "
+            f"({why}). Choose another name, or delete {folder_of(target)}."
+        )
+    with claimed(target) as parts:
+        parts.remove()
 
 
 def _foretell(queued: QueuedJob, stop: Callable[[], int], send: Callable[[dict[str, Any]], None]) -> None:

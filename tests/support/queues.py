@@ -3,9 +3,13 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
+from sr4k.media.resume.job_folder import Parts
+from sr4k.media.resume.journal import Segment
 from sr4k.queue.job_queue import Queue
 from sr4k.queue.keeper import SettingsKeeper
 from sr4k.queue.queue_runner import Runner
@@ -43,6 +47,15 @@ class Place:
     def until(self, number: int, *states: str, seconds: float = 120) -> None:
         """Wait until a job is in one of these states."""
         until(lambda: self.queue.get(number).state in states, lambda: str(self.queue.get(number)), seconds)
+
+
+def finished_segment(parts: Parts, facts: Mapping[str, Any] = MappingProxyType({"scale": 2})) -> Parts:
+    """Make the folder of a target, with one finished segment of a job of these facts; return it."""
+    parts.make()
+    parts.journal.begin(facts)
+    (parts.folder / "0.packets").write_bytes(b"1234567")
+    parts.journal.add(Segment("0.packets", 7, frames=60, first=0, last=59, delay=0, lost=0))
+    return parts
 
 
 def until(true: Callable[[], bool], told: Callable[[], str] = lambda: "", seconds: float = 120) -> None:

@@ -3,16 +3,16 @@
 import errno
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from clips import video_times, write_clip
-from queues import FAST, Place, until
+from queues import FAST, Place, finished_segment, until
 
 from sr4k.errors import MachineError, OutputError
 from sr4k.media.resume.job_folder import Parts, folder_of
-from sr4k.media.resume.journal import Segment
 from sr4k.queue import settling
 from sr4k.queue.job_queue import WrongState
 from sr4k.queue.planning import job_of, jobs_for
@@ -199,10 +199,7 @@ def test_a_job_whose_source_has_changed_since_it_was_begun_is_begun_again(
 ) -> None:
     place, clip, target = Place(tmp_path), write_clip(tmp_path / "a.mp4", frames=2), tmp_path / "b.mp4"
     job, parts = place.queue.add(clip, target, FAST), Parts(target)
-    parts.make()
-    parts.journal.begin({**job_of(clip, target, FAST).facts(), "source.ends": "as it was"})
-    (parts.folder / "0.packets").write_bytes(b"1234567")
-    parts.journal.add(Segment("0.packets", 7, frames=60, first=0, last=59, delay=0, lost=0))
+    finished_segment(parts, {**job_of(clip, target, FAST).facts(), "source.ends": "as it was"})
     with place.runner():
         place.until(job.id, "done", "failed")
     assert "can't be" in (place.queue.get(job.id).error or ""), "what somebody else had begun was thrown away"
@@ -215,6 +212,50 @@ def test_a_job_whose_source_has_changed_since_it_was_begun_is_begun_again(
     assert done.result is not None, done.error
     assert (done.result.frames, done.result.resumed) == (2, 0)
     assert f"Job {job.id} is begun again: source.ends changed since then." in caplog.text
+
+
+@pytest.mark.slow(seconds=4)
+@pytest.mark.parametrize("more", [{"crf": 30}, {"part": "1s@0"}])
+def test_a_new_job_with_other_options_than_a_cancelled_one_of_its_target_begins_anew(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    place, clip, target = Place(tmp_path), write_clip(tmp_path / "a.mp4", frames=2), tmp_path / "b.mp4"
+    earlier, parts = place.queue.begin(place.queue.add(clip, target, FAST).id), Parts(target)
+    finished_segment(parts, job_of(clip, target, FAST).facts())
+    place.queue.tell_progress(earlier.id, JobProgress(frames=60))
+    place.queue.cancel(earlier.id)
+    place.queue.stopped(earlier.id)
+    job = place.queue.add(clip, target, FAST.model_copy(update=more))
+    with place.runner():
+        place.until(job.id, "done", "failed")
+    done = place.queue.get(job.id)
+    assert done.result is not None, done.error
+    assert (done.result.frames, done.result.resumed) == (2, 0)
+    assert not parts.folder.exists()
+
+
+@pytest.mark.slow(seconds=5)
+def test_what_users_of_the_service_are_told_of_a_target_that_is_taken_is_something_that_they_can_do(
+    tmp_path: Path,
+) -> None:
+    place, clip = Place(tmp_path), write_clip(tmp_path / "a.mp4", frames=2)
+    names = "appeared.mp4", "begun.mp4", "part.mp4", "older.mp4"
+    appeared, begun, part, older = (
+        place.queue.add(clip, tmp_path / name, JobOptions(engine="nearest", part="1s@0" if "part" in name else None))
+        for name in names
+    )
+    (tmp_path / "appeared.mp4").write_bytes(b"of somebody")
+    for name in names[1:3]:  # by a command
+        finished_segment(Parts(tmp_path / name), {"scale": "another"})
+    folder_of(tmp_path / "older.mp4").mkdir()
+    (folder_of(tmp_path / "older.mp4") / "journal.jsonl").write_text('{"version": 0}\n')
+    with place.runner():
+        place.until(older.id, "done", "failed")
+    told = [place.queue.get(job.id).error or "" for job in (appeared, begun, part, older)]
+    assert told[0] == f"{tmp_path / 'appeared.mp4'} exists: choose another name, or move it away."
+    for name, error in zip(names[1:], told[1:], strict=True):
+        assert error.endswith(f"Choose another name, or delete {folder_of(tmp_path / name)}."), error
+    assert "=True" not in " ".join(told)
 
 
 @pytest.mark.slow(seconds=5)

@@ -3,24 +3,13 @@
 from pathlib import Path
 
 import pytest
-from queues import FAST, Place
+from queues import FAST, Place, finished_segment
 
 from sr4k.errors import OutputError
 from sr4k.media.resume.job_folder import Parts, claimed
-from sr4k.media.resume.journal import Segment
 from sr4k.queue.job_queue import NoSuchJob, WrongState
 from sr4k.queue.queued_job import QueuedJob
 from sr4k.queue.settling import forget
-
-
-def begun(target: Path) -> Parts:
-    """Make the folder of a target of which one segment is finished."""
-    parts = Parts(target)
-    parts.make()
-    parts.journal.begin({"scale": 2})
-    (parts.folder / "0.packets").write_bytes(b"1234567")
-    parts.journal.add(Segment("0.packets", 7, frames=60, first=0, last=59, delay=0, lost=0))
-    return parts
 
 
 def added(place: Place, target: Path) -> QueuedJob:
@@ -36,7 +25,7 @@ def cancelled(place: Place, target: Path) -> QueuedJob:
 
 @pytest.mark.parametrize("other", ["running", "waiting", "paused", "cancelled", "failed"])
 def test_segments_stay_while_another_job_that_is_not_done_has_their_target(tmp_path: Path, other: str) -> None:
-    place, parts = Place(tmp_path), begun(tmp_path / "T.mkv")
+    place, parts = Place(tmp_path), finished_segment(Parts(tmp_path / "T.mkv"))
     first, second = cancelled(place, parts.target), added(place, parts.target)
     match other:
         case "waiting":
@@ -61,7 +50,7 @@ def test_segments_stay_while_another_job_that_is_not_done_has_their_target(tmp_p
 
 
 def test_a_job_whose_segments_are_in_use_and_so_can_not_be_removed_stays(tmp_path: Path) -> None:
-    place, parts = Place(tmp_path), begun(tmp_path / "T.mkv")
+    place, parts = Place(tmp_path), finished_segment(Parts(tmp_path / "T.mkv"))
     job = cancelled(place, parts.target)
     with claimed(parts.target), pytest.raises(OutputError, match="another run"):  # of the command
         forget(place.queue, job.id)
