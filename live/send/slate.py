@@ -24,7 +24,7 @@ def load_slate(path: Path, info: VideoInfo) -> Block:
         OptionError: the file can't be read as a picture.
     """
     try:
-        with open_input(path) as container:
+        with open_input(path, alone=True) as container:
             frame = next(container.decode(video=0))
             picture = fitted(DecodedPicture(frame, Look.of(frame)), info).frame
     except (av.error.FFmpegError, OSError, StopIteration, IndexError) as err:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from sr4k.errors import InputError, Sr4kError
 from sr4k.media.image_names import is_picture, is_sequence, numbers
 from sr4k.media.options import FIRST_VIDEO, VideoChoice
 from sr4k.media.paths import check_source, for_libav
+from sr4k.media.reading.naming_others import NAMING_OTHERS, are_refused
 from sr4k.media.reading.piped_source import CopyReader
 from sr4k.media.remote_path import RemotePath
 
@@ -43,19 +45,24 @@ class Readable(Protocol):
         ...
 
 
-def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | None = None) -> InputContainer:
+def open_input(
+    path: Path, accelerator: HWAccel | None = None, rate: Fraction | None = None, *, alone: bool = False
+) -> InputContainer:
     """Open a media file, a picture or an image sequence for reading.
 
     Args:
         path: the file, or the pattern of a sequence.
         accelerator: the hardware decoder; ``None``: decode on the CPU.
         rate: pictures a second of a sequence; ``None``: 25.
+        alone: whether a file that names others, such as a playlist, is refused, also where the process allows them.
 
     Raises:
-        InputError: the file doesn't exist, can't be read, or libav can't read it as a media file.
+        InputError: the file doesn't exist, can't be read, libav can't read it as a media file, or it names others and
+            that is refused.
     """
     check_source(path)
-    form, options, name = None, {}, for_libav(path)
+    form, options, name = None, dict[str, str](), for_libav(path)
+    alone = alone or are_refused()
     if is_sequence(path):
         form = "image2"
         options = {
@@ -64,14 +71,20 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
             "framerate": str(rate or 25),
         }
         name = f"{for_libav(path.parent).replace('%', '%%')}/{path.name}"
-    elif is_picture(path) and "%" in name:  # libav would take it for the pattern of a sequence
-        form, options = "image2", {"pattern_type": "none"}
+    elif "%" in name:  # libav would take it for the pattern of a sequence
+        form, options = "image2" if is_picture(path) else None, {"pattern_type": "none"}
+    if alone:
+        options["format_whitelist"] = _formats_alone()
     given: Any = path.open() if isinstance(path, RemotePath) else name
     try:
         container: InputContainer = av.open(given, format=form, options=options, hwaccel=accelerator, **READ_TAGS)
     except Sr4kError:
         raise
     except (av.error.FFmpegError, OSError) as err:
+        if alone and isinstance(err, av.error.ArgumentError):
+            raise InputError(
+                f"{path} names other files, as playlists do, which is not allowed here, or its header is damaged."
+            ) from err
         raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
     if container.format.name == "webp_pipe" and _is_animated(path):
         container.close()
@@ -80,6 +93,13 @@ def open_input(path: Path, accelerator: HWAccel | None = None, rate: Fraction | 
         )
     _make_legible(container)
     return container
+
+
+@cache
+def _formats_alone() -> str:
+    """Return libav's ``format_whitelist`` of all formats whose files name no others."""
+    known = {name for names in av.formats_available for name in names.split(",")}
+    return ",".join(sorted(known - NAMING_OTHERS))
 
 
 def open_piped(source: Readable) -> InputContainer:

@@ -10,6 +10,7 @@ from typing import Any
 from sr4k.common.printable import printable
 from sr4k.common.system_errors import refusal
 from sr4k.errors import InternalError, MachineError, Sr4kError, StoppedError
+from sr4k.media.reading.naming_others import refuse_files_that_name_others
 from sr4k.pipeline.starting import start_process
 
 _TICK = 0.3
@@ -108,6 +109,7 @@ def told(error: Exception) -> dict[str, Any]:
 
 
 def _serve(connection: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    refuse_files_that_name_others()
     try:
         answer = {"result": function(*args)}
     except Exception as err:

@@ -17,6 +17,7 @@ from sr4k.jobs.file_job import Job
 from sr4k.jobs.file_progress import Gauge
 from sr4k.jobs.summary import Summary
 from sr4k.media.image_names import files_of
+from sr4k.media.reading.naming_others import refuse_files_that_name_others
 from sr4k.media.reports import DECODE, ENCODE, DecodeReport, EncodeReport, as_data
 from sr4k.media.resume.job_folder import Parts, claimed, folder_of
 from sr4k.pipeline import WorkerStatus, report_of
@@ -42,6 +43,7 @@ def work(connection: Connection, as_json: str, is_ours: bool, cpus: int, cluster
         cpus: number of CPUs to plan for.
         cluster: whose machines make the segments; ``None``: this one does.
     """
+    refuse_files_that_name_others()
     queued = QueuedJob.model_validate_json(as_json)
     stop, send = _StopRequest(connection), _Telling(connection)
     try:
