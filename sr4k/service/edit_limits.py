@@ -5,17 +5,26 @@ Whoever may write to the file of the channels changes such things there.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from sr4k.configs import preset_names
+from sr4k.common.yaml_file import Section
+from sr4k.configs import Preset, preset_names
 from sr4k.errors import OptionError
 from sr4k.jobs.live_job import LiveJob
 from sr4k.live.address import Address
+from sr4k.models.foreign.store import is_path
 from sr4k.service.channel_file import ServiceSettings
 from sr4k.service.variable_places import check_variables
 
 _INSTEAD = "change that in the file itself"
+
+_NETWORK = "engine.model"
+"""Key of presets that holds names of networks, or paths of their files."""
+
+_NO_FILES = frozenset({"graph.workers", "engine.name", "engine.device", "encode.preset"})
+"""Further keys of presets that hold texts, and are checked against what is known: they name no files."""
 
 
 def check_settings(before: ServiceSettings, after: ServiceSettings) -> None:
@@ -64,17 +73,32 @@ def _local(job: LiveJob) -> list[Address]:
     return [address for address in (job.source, *job.targets) if address.is_local]
 
 
-def _risky(options: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what could name a file: options of encoders, and texts with a slash or a dot."""
-    for key, value in options.items():
-        path = f"{above}{key}"
-        if path == "encode.options":
-            yield path, value
-        elif isinstance(value, Mapping):
-            yield from _risky(value, f"{path}.")
-        elif any(isinstance(each, str) and {*each} & {*"./\\"} for each in _each(value)):
-            yield path, value
+def _risky(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what could name a file, by its key in a preset: a name without a dot or slash is one as well."""
+    for section, changes in options.items():
+        for key, value in changes.items() if isinstance(changes, Mapping) else ():
+            path = f"{section}.{key}"
+            if value is not None and (path in _open_texts() or (path == _NETWORK and _names_file(value))):
+                yield path, value
 
 
-def _each(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]
+def _names_file(network: Any) -> bool:
+    return any(is_path(name) for name in str(network).split("+"))
+
+
+@cache
+def _open_texts() -> frozenset[str]:
+    """Return the keys of presets that could name a file: all that hold texts, but for those known to be none."""
+    sections = {name: field.annotation for name, field in Preset.model_fields.items()}
+    texts = {
+        f"{name}.{key}"
+        for name, section in sections.items()
+        if isinstance(section, type) and issubclass(section, Section)
+        for key, field in section.model_fields.items()
+        if _holds_text(field.annotation)
+    }
+    return frozenset(texts - _NO_FILES - {_NETWORK})
+
+
+def _holds_text(annotation: Any) -> bool:
+    return annotation in (str, Path) or any(map(_holds_text, get_args(annotation)))

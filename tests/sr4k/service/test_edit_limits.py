@@ -6,7 +6,7 @@ import pytest
 
 from sr4k.errors import OptionError
 from sr4k.service.channel_file import plan, service_in
-from sr4k.service.edit_limits import check_addresses, check_settings
+from sr4k.service.edit_limits import _open_texts, check_addresses, check_settings
 
 BEFORE = """
 channels:
@@ -33,6 +33,7 @@ def edited(after: str) -> None:
         ("options: {live", "options: {engine: {model: luma-fast}, live"),
         ("  one:", "  two: {source: /videos/a.mp4, targets: [/videos/b.mkv]}\n  one:"),
         ("slate: /srv/slate.png", "hold: 1.5"),
+        ("options: {live", "options: {engine: {name: openvino, device: gpu.1}, live"),
     ],
 )
 def test_what_a_page_may_change(edit: tuple[str, str]) -> None:
@@ -52,7 +53,10 @@ def test_what_a_page_may_change(edit: tuple[str, str]) -> None:
             ("options: {live", "options: {engine: {weights: w.safetensors}, live"),
             "options.engine.weights could name a file",
         ),
+        (("/srv/slate.png", "picnoext"), "options.live.slate could name a file"),
+        (("options: {live", "options: {engine: {weights: picnoext}, live"), "options.engine.weights could name a file"),
         (("options: {live", "options: {engine: {model: /root/x.onnx}, live"), "options.engine.model could name a file"),
+        (("options: {live", "options: {engine: {model: clean+x.onnx}, live"), "options.engine.model could name a file"),
         (
             (
                 "  one:",
@@ -67,3 +71,7 @@ def test_what_a_page_may_not_change(edit: tuple[str, str], words: str) -> None:
     assert edit[0] in BEFORE
     with pytest.raises(OptionError, match=words):
         edited(BEFORE.replace(*edit))
+
+
+def test_every_path_of_a_preset_could_name_a_file() -> None:
+    assert _open_texts() == {"engine.weights", "encode.options", "live.slate"}
