@@ -150,6 +150,8 @@ class JobResult(_Told):
         converted: streams that were converted; ``left_out``: what the container can't hold; both in words.
         checks: comparisons with the source.
         source_bytes, result_bytes: sizes of the files.
+        source_mark, result_mark: what else tells them from changed ones, see `sr4k.queue.file_mark.mark_of`; ``None``:
+            not known.
         model, engine: the network, and what ran it.
         machines: of the cluster that made it, and what each has done; empty: this machine made it.
     """
@@ -169,6 +171,8 @@ class JobResult(_Told):
     checks: list[Check] = []
     source_bytes: int
     result_bytes: int
+    source_mark: str | None = None
+    result_mark: str | None = None
     model: str | None = None
     engine: str | None = None
     machines: list[Machine] = []

@@ -13,6 +13,7 @@ from sr4k.media.image_names import is_sequence
 from sr4k.media.paths import free_name
 from sr4k.media.resume.job_folder import claimed, folder_of
 from sr4k.media.resume.journal import flush_to_disk
+from sr4k.queue.file_mark import mark_of
 from sr4k.queue.job_queue import Queue, WrongState
 from sr4k.queue.queued_job import Decision, Ending, JobResult, QueuedJob
 from sr4k.queue.settings import Library
@@ -49,7 +50,7 @@ def settle(queue: Queue, library: Library, number: int, how: Ending) -> QueuedJo
     source, output = Path(job.source), Path(job.result.output)
     for path in (source, output):
         library.inside(path)
-    _check(output, job.result.result_bytes, "result")
+    _check(output, job.result.result_bytes, job.result.result_mark, "result")
     before = job.decision
     if how == "discard":
         discarded = queue.decide(number, "discarded", after=_OPEN)
@@ -112,7 +113,7 @@ def _check_replacing(job: QueuedJob, result: JobResult) -> None:
         raise WrongState("The result is only a part of its source, and can't replace it.")
     if is_sequence(source):
         raise WrongState("The source is many pictures, and one file can't take their place.")
-    _check(source, result.source_bytes, "source")
+    _check(source, result.source_bytes, result.source_mark, "source")
     final = _final(source, output)
     if final not in (source, output) and os.path.lexists(final):
         raise OutputError(f"{final} exists already: move it away first.")
@@ -140,10 +141,11 @@ def _final(source: Path, output: Path) -> Path:
     return source.with_suffix(output.suffix)
 
 
-def _check(path: Path, size: int, what: str) -> None:
+def _check(path: Path, size: int, mark: str | None, what: str) -> None:
+    """Refuse a file that is not there, or not as it was when its job was done. ``mark``: see `mark_of`."""
     if not path.is_file():
         raise InputError(f"The {what} {path} isn't there any more.")
-    if path.stat().st_size != size:
+    if path.stat().st_size != size or (mark is not None and mark_of(path) != mark):
         raise InputError(f"The {what} {path} has changed since the job was done: nothing was moved.")
 
 

@@ -16,12 +16,12 @@ from sr4k.errors import OptionError, Sr4kError, StoppedError
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.file_progress import Gauge
 from sr4k.jobs.summary import Summary
-from sr4k.media.image_names import files_of
 from sr4k.media.reading.naming_others import refuse_files_that_name_others
 from sr4k.media.reports import DECODE, ENCODE, DecodeReport, EncodeReport, as_data
 from sr4k.media.resume.job_folder import Parts, claimed, folder_of
 from sr4k.pipeline import WorkerStatus, report_of
 from sr4k.queue.errand import in_child, told
+from sr4k.queue.file_mark import about_files
 from sr4k.queue.on_cluster import for_cluster, machines_of
 from sr4k.queue.planning import FORECAST_SECONDS, check_free, forecast_if_long, job_of_queued
 from sr4k.queue.queued_job import Check, JobProgress, JobResult, Phase, QueuedJob
@@ -136,6 +136,7 @@ def _kept(queued: QueuedJob) -> JobResult | None:
 def _result(queued: QueuedJob, output: Path, summary: Summary | None) -> JobResult:
     source, progress = Path(queued.source), queued.progress
     checks = _checks(source, output, summary, is_part=queued.options.part is not None)
+    files = about_files(source, output)
     if summary is None:
         return JobResult(
             output=str(output),
@@ -146,8 +147,7 @@ def _result(queued: QueuedJob, output: Path, summary: Summary | None) -> JobResu
             converted=progress.converted,
             left_out=progress.left_out,
             checks=checks,
-            source_bytes=_size(source),
-            result_bytes=_size(output),
+            **files,
         )
     video, engine = summary.video, summary.engine
     return JobResult(
@@ -166,14 +166,9 @@ def _result(queued: QueuedJob, output: Path, summary: Summary | None) -> JobResu
         checks=checks,
         model=engine.model,
         engine=engine.engine,
-        source_bytes=_size(source),
-        result_bytes=_size(output),
+        **files,
         machines=machines_of(summary.nodes) if isinstance(summary, ClusterSummary) else [],
     )
-
-
-def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in files_of(path))
 
 
 def _checks(source: Path, output: Path, summary: Summary | None, *, is_part: bool) -> list[Check]:
