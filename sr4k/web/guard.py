@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict, deque
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
@@ -166,13 +166,15 @@ def _is_from_here(scope: Scope, headers: Headers) -> bool:
     if site not in (None, "same-origin", "none"):
         return is_safe and headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     origin = headers.get("origin")
-    return is_safe or origin is None or urlsplit(origin).netloc == headers["host"]
+    return is_safe or origin is None or origin in {f"{scheme}://{headers['host']}" for scheme in ("http", "https")}
 
 
 def _is_too_large(headers: Headers) -> bool:
     """Whether a request brings more than an answer to a form, or doesn't say how much it brings."""
     length = headers.get("content-length", "0")
-    return "transfer-encoding" in headers or not length.isdecimal() or int(length) > _MOST_BYTES
+    if "transfer-encoding" in headers or not length.isdecimal():
+        return True
+    return len(length) > len(str(_MOST_BYTES)) or int(length) > _MOST_BYTES  # Python reads no number of 4300 digits
 
 
 def _cookie(headers: Headers) -> str | None:

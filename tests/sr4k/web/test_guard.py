@@ -59,6 +59,10 @@ def test_foreign_names_of_hosts_are_refused(open_app: FastAPI) -> None:
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:9999"},
+        {"Origin": "http://["},
+        {"Origin": "http://[::1"},
+        {"Origin": "http://evil.example@127.0.0.1:8484"},
+        {"Origin": ""},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:8484"},
     ],
@@ -167,6 +171,7 @@ def test_tokens_can_be_tried_five_times_a_minute(closed_app: FastAPI, monkeypatc
 
 def test_requests_are_small(open_app: FastAPI) -> None:
     assert ask(open_app, "POST", "/api/v1/jobs", content=b"x" * (2**20 + 1)).status_code == 413
+    assert ask(open_app, "GET", "/queue", headers={"Content-Length": "1" * 5000}).status_code == 413
 
     async def chunks() -> Any:
         yield b"x"
