@@ -142,6 +142,7 @@ class JobResult(_Told):
 
     Attributes:
         output: path of the result. After it has replaced its source, the path under which it lies then.
+        original: path of the source in the bin, once the result has taken its place.
         frames: number of frames in it; ``resumed``: how many of these earlier runs had done.
         seconds: wall time of the last run.
         width, height: of its pictures; ``codec``, ``container``: as libav calls them; ``None``, like ``model`` and
@@ -157,6 +158,7 @@ class JobResult(_Told):
     """
 
     output: str
+    original: str | None = None
     frames: int
     resumed: int = 0
     seconds: float
@@ -218,6 +220,13 @@ class QueuedJob(_Told):
     error: str | None = None
     code: int | None = None
     result: JobResult | None = None
+
+    @property
+    def source_now(self) -> str | None:
+        """Path under which the source lies by now; ``None``: unknown."""
+        if self.result is None or self.decision not in ("replacing", "replaced"):
+            return self.source
+        return self.result.original
 
 
 class Totals(_Told):

@@ -121,20 +121,24 @@ def _check_replacing(job: QueuedJob, result: JobResult) -> None:
 
 def _replaced(queue: Queue, library: Library, job: QueuedJob) -> QueuedJob:
     """Move the source into the bin, then the result to its name. Each step is done only if it was not done yet."""
-    assert job.result is not None
+    result = job.result
+    assert result is not None
     library.inside(job.source)
-    source, output = Path(job.source), Path(job.result.output)
+    source, output = Path(job.source), Path(result.output)
     final = _final(source, output)
     if output.exists() or not final.exists():  # else both steps were done
         if source.exists():
-            _move(source, free_name(library.bin_of(source), taken=os.path.lexists))
+            original = free_name(library.bin_of(source), taken=os.path.lexists)
+            result = result.model_copy(update={"original": str(original)})
+            queue.decide(job.id, "replacing", result)  # first: whoever is killed after the move still knows where it is
+            _move(source, original)
         if not output.exists():
             raise InputError(f"{output} does not exist.")
         if final != output:
             if os.path.lexists(final):
                 raise OutputError(f"{final} exists already: move it away first.")
             _move(output, final)
-    return queue.decide(job.id, "replaced", job.result.model_copy(update={"output": str(final)}))
+    return queue.decide(job.id, "replaced", result.model_copy(update={"output": str(final)}))
 
 
 def _final(source: Path, output: Path) -> Path:

@@ -27,14 +27,15 @@ def router(service: WebService) -> APIRouter:
         which: Literal["source", "result"],
         download: Annotated[bool, Query(description="Whether a browser is to keep it instead of playing it.")] = False,
     ) -> Any:
-        """Send the source or the result of a job that is done, or a range of its bytes."""
+        """Send the source, also from the bin, or the result of a job that is done, or a range of its bytes."""
         job = service.queue.get(number)
         if job.result is None:
             raise OptionError(f"Job {number} has no result.")
-        path = service.inside(job.source if which == "source" else job.result.output)
-        if is_sequence(path):
+        named = job.source_now if which == "source" else job.result.output
+        path = None if named is None else service.inside(named)
+        if path is not None and is_sequence(path):
             raise OptionError(f"The source of job {number} is many pictures, which can't be sent as one file.")
-        if not path.is_file():
+        if path is None or not path.is_file():
             return problem(404, f"The {which} of job {number} isn't there any more.")
         kind = "attachment" if download else "inline"
         return FileResponse(path, media_type=_type_of(path), filename=path.name, content_disposition_type=kind)

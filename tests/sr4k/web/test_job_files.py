@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from clips import write_clip
 from web_serving import ask, service_of
 
 from sr4k.queue.queued_job import JobResult
+from sr4k.queue.settling import settle
 from sr4k.web.access import Access
 from sr4k.web.app import make_app
 
@@ -41,3 +43,28 @@ def test_a_range_of_a_video_is_sent_and_nothing_outside_the_library(tmp_path: Pa
     result.symlink_to(secret)
     refused = ask(app, "GET", path)
     assert refused.status_code == 422 and b"isn't in a library" in refused.content
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_of_a_job_whose_result_has_replaced_its_source_the_original_is_sent_while_it_is_in_the_bin(
+    tmp_path: Path, suffix: str
+) -> None:
+    service = service_of(tmp_path)
+    app, queue = make_app(service, Access()), service.queue
+    source, result = service.library.roots[0] / "a.mkv", service.library.roots[0] / f"a 4K{suffix}"
+    bin_ = service.library.bin_of(source)
+    bin_.parent.mkdir()
+    bin_.write_bytes(b"another original of that name")
+    source.write_bytes(b"original")
+    result.write_bytes(b"result")
+    job = queue.begin(queue.add(source, result).id)
+    sizes = {"source_bytes": len(b"original"), "result_bytes": len(b"result")}
+    queue.finish(job.id, JobResult(output=str(result), frames=4, seconds=1, damaged=False, **sizes))
+    settle(queue, service.library, job.id, "replace")
+
+    files = f"/api/v1/jobs/{job.id}/files"
+    assert ask(app, "GET", f"{files}/result").content == b"result"
+    assert ask(app, "GET", f"{files}/source").content == b"original"
+    Path(queue.get(job.id).source_now or "").unlink()
+    gone = ask(app, "GET", f"{files}/source")
+    assert gone.status_code == 404 and b"isn't there any more" in gone.content
