@@ -118,6 +118,7 @@ class Guard:
                 await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        scope["scheme"] = _scheme(scope, headers)
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -155,6 +156,15 @@ class Guard:
         if scope["path"].startswith(_FOR_PROGRAMS) or scope["method"] not in _SAFE:
             return problem(401, "This needs a token: send it as `Authorization: Bearer TOKEN`.", headers=_ASKS)
         return RedirectResponse(f"/login?to={quote(scope['path'])}", status_code=303)
+
+
+def _scheme(scope: Scope, headers: Headers) -> str:
+    """Return the scheme by which the browser came, also to a proxy that tells it.
+
+    It decides about the sender's own cookie and redirections, so that nobody gains by making it up.
+    """
+    told = headers.get("x-forwarded-proto")
+    return told if told in ("http", "https") else str(scope["scheme"])
 
 
 def _is_from_here(scope: Scope, headers: Headers) -> bool:

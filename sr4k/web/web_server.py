@@ -26,6 +26,7 @@ def serve_until(app: Any, listening: socket.socket, ending: threading.Event) -> 
         access_log=False,
         lifespan="on",
         server_header=False,
+        proxy_headers=False,  # whoever asks would choose the address by which its wrong tokens are counted
         timeout_graceful_shutdown=_GRACE,
         ws="none",
     )

@@ -5,16 +5,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
-from web_serving import Runs, ask, desk_of, service_of
+from web_serving import Runs, ask, desk_of, service_of, serving
 
 from sr4k.live.address import parse_source, parse_target
 from sr4k.service.channel_status import ChannelMonitor
 from sr4k.service.redaction import Redaction
 from sr4k.web.access import Access
 from sr4k.web.app import make_app
-from sr4k.web.guard import SECURITY_HEADERS
+from sr4k.web.guard import SECURITY_HEADERS, Attempts
 from sr4k.web.pages import PAGES
 
 OPERATE, VIEW = "operate-0123456789abcdef", "view-0123456789abcdef"
@@ -167,6 +168,35 @@ def test_tokens_can_be_tried_five_times_a_minute(closed_app: FastAPI, monkeypatc
     now = time.monotonic()
     monkeypatch.setattr("sr4k.web.guard.time.monotonic", lambda: now + 61)
     assert ask(closed_app, "POST", "/login", data={"token": OPERATE}).status_code == 303
+
+
+def test_nobody_chooses_the_address_by_which_wrong_tokens_are_counted(closed_app: FastAPI) -> None:
+    with serving(closed_app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        answers = [
+            client.get("/api/v1/jobs", headers={**bearer("wrong"), "X-Forwarded-For": f"10.0.0.{number}"}).status_code
+            for number in range(6)
+        ]
+    assert answers == [401] * 5 + [429]
+
+
+def test_all_addresses_together_can_try_fifty_times_a_minute() -> None:
+    attempts = Attempts()
+    for number in range(49):
+        attempts.failed(f"10.0.0.{number}")
+    assert attempts.wait("10.0.1.1") == 0
+    attempts.failed("10.0.0.49")
+    assert 0 < attempts.wait("10.0.1.1") <= 60
+
+
+@pytest.mark.parametrize(("told", "is_secure"), [("https", True), ("http", False), ("gopher", False), (None, False)])
+def test_a_proxy_tells_whether_the_browser_came_by_https(
+    closed_app: FastAPI, told: str | None, is_secure: bool
+) -> None:
+    headers = {} if told is None else {"X-Forwarded-Proto": told}
+    answer = ask(closed_app, "POST", "/login", data={"token": OPERATE}, headers=headers)
+    assert ("Secure" in answer.headers["set-cookie"]) == is_secure
+    redirected = ask(closed_app, "GET", "/queue/", headers={**headers, **bearer(OPERATE)})
+    assert redirected.headers["location"].startswith("https://" if is_secure else "http://")
 
 
 def test_requests_are_small(open_app: FastAPI) -> None:
