@@ -35,6 +35,9 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 _MOST_BYTES = 2**20
 """Size of the largest request. Nothing is uploaded: videos are those of the library."""
 
+_LONGEST_PATH = 2048
+"""Length of the longest path, in characters: Python raises at numbers of more than 4300 digits."""
+
 _ASKS: Final = {"WWW-Authenticate": "Bearer"}
 """Header of answers that ask for a token."""
 
@@ -138,6 +141,8 @@ class Guard:
             )
         if not _is_from_here(scope, headers):
             return problem(403, "Another page has sent this request: open the service's own page.")
+        if len(scope["path"]) > _LONGEST_PATH:
+            return problem(414, f"A path has at most {_LONGEST_PATH} characters here.")
         if _is_too_large(headers):
             return problem(413, f"A request has at most {_MOST_BYTES} bytes here.")
         role = self._door.role(scope, headers)

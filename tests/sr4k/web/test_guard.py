@@ -199,6 +199,12 @@ def test_a_proxy_tells_whether_the_browser_came_by_https(
     assert redirected.headers["location"].startswith("https://" if is_secure else "http://")
 
 
+def test_a_number_of_thousands_of_digits_is_a_path_that_is_too_long(open_app: FastAPI) -> None:
+    for path in ("/jobs/", "/api/v1/jobs/"):
+        assert ask(open_app, "GET", path + "9" * 5000).status_code == 414
+        assert ask(open_app, "GET", path + "9" * 1000).status_code in (404, 422)
+
+
 def test_requests_are_small(open_app: FastAPI) -> None:
     assert ask(open_app, "POST", "/api/v1/jobs", content=b"x" * (2**20 + 1)).status_code == 413
     assert ask(open_app, "GET", "/queue", headers={"Content-Length": "1" * 5000}).status_code == 413
