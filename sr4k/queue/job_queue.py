@@ -113,6 +113,10 @@ class Queue(QueueFile):
         query = "SELECT 1 FROM jobs WHERE target = ? AND id != ? AND state != 'done' LIMIT 1"
         return bool(self._rows(query, job.target, job.id))
 
+    def has_target_of_another(self, target: str, source: str) -> bool:
+        """Whether a job with another source has this target, in whatever state."""
+        return bool(self._rows("SELECT 1 FROM jobs WHERE target = ? AND source != ? LIMIT 1", target, source))
+
     def has_begun(self, target: str) -> bool:
         """Whether a job that is not done, one that runs or an earlier one, has made frames of this target."""
         query = (

@@ -63,7 +63,7 @@ class WatchFolder(_Chosen):
             raise ValueError("must contain {stem}, or all results would have one name")
         if output.startswith("/") or ".." in Path(output).parts:
             raise ValueError("must lie in the folder of the source or below it")
-        if output in ("{stem}{suffix}", "{stem}"):
+        if os.path.normpath(output) in ("{stem}{suffix}", "{stem}"):
             raise ValueError("must differ from the source's name")
         return output
 
@@ -80,11 +80,16 @@ class WatchFolder(_Chosen):
         pattern = "".join(".+" if part.startswith("{") else re.escape(part) for part in parts)
         return bool(re.fullmatch(pattern, name, re.DOTALL))
 
-    def target_of(self, source: Path, width: int, height: int) -> Path:
-        """Return the path of a result. ``width``, ``height``: of the source's pictures."""
-        name = self.output
-        values = {"stem": source.stem, "suffix": source.suffix, "width": str(width), "height": str(height)}
-        return source.parent / re.sub(r"\{([a-z]+)\}", lambda found: values[found[1]], name)
+    def target_of(self, source: Path, width: int, height: int, *, is_whole: bool = False) -> Path:
+        """Return the path of a result.
+
+        Args:
+            width, height: of the source's pictures.
+            is_whole: whether ``{stem}`` stands for the whole name of the source, with its suffix.
+        """
+        stem = source.name if is_whole else source.stem
+        values = {"stem": stem, "suffix": source.suffix, "width": str(width), "height": str(height)}
+        return source.parent / re.sub(r"\{([a-z]+)\}", lambda found: values[found[1]], self.output)
 
 
 class QueueSettings(_Chosen):

@@ -197,6 +197,8 @@ class Watcher:
         if folder.smaller_than is not None and not all(map(int.__lt__, size, folder.smaller_than)):
             return None
         target = self._library.inside(folder.target_of(source, *size))
+        if self._queue.has_target_of_another(str(target), str(source)):  # as of a.avi and a.mkv
+            target = self._library.inside(folder.target_of(source, *size, is_whole=True))
         if target.exists():
             return None
         job = job_of(source, target, folder.options)

@@ -37,7 +37,19 @@ def test_a_watch_folder_wants_videos_by_name_and_never_its_own_results(tmp_path:
     assert folder.target_of(Path("/v/{x}.mkv"), 1280, 720) == Path("/v/out/{x} [720].mkv")
 
 
-@pytest.mark.parametrize("output", ["4K.mkv", "../{stem}.mkv", "/tmp/{stem}.mkv", "{stem}{suffix}", "{stem} {secret}"])
+@pytest.mark.parametrize(
+    "output",
+    [
+        "4K.mkv",
+        "../{stem}.mkv",
+        "/tmp/{stem}.mkv",
+        "{stem}{suffix}",
+        "./{stem}{suffix}",
+        ".//{stem}{suffix}/.",
+        "./{stem}",
+        "{stem} {secret}",
+    ],
+)
 def test_templates_that_would_write_elsewhere_or_over_something_are_refused(output: str, tmp_path: Path) -> None:
     with pytest.raises(ValidationError):
         WatchFolder(folder=tmp_path, output=output)

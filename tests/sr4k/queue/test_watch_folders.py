@@ -138,3 +138,25 @@ def test_what_appears_or_changes_while_the_folder_is_looked_at_and_what_is_moved
         album.rename(inbox / "album")
         until(lambda: len(place.queue.jobs()) == 3)
     assert {Path(job.source).name for job in place.queue.jobs()} == {"late.mp4", "in a folder.mp4", "cut.mp4"}
+
+
+@pytest.mark.slow(seconds=5)
+def test_videos_whose_results_would_have_one_name_all_become_jobs_with_names_of_their_own(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    place = Place(tmp_path)
+    for suffix in (".mp4", ".mkv", ".mov"):
+        write_clip(inbox / f"same{suffix}", frames=2)
+    first = place.queue.begin(place.queue.add(inbox / "same.mp4", inbox / "big same.mp4", FAST).id)
+    result = {"frames": 2, "seconds": 1.0, "damaged": False, "source_bytes": 1, "result_bytes": 1}
+    place.queue.finish(first.id, JobResult(output=first.target, **result))
+    (inbox / "big same.mp4").touch()
+    watch = WatchFolder(folder=inbox, stable=1, output="big {stem}.mp4", options=FAST)
+    place.settings.change(QueueSettings(watch={"inbox": watch}))
+    with Watcher(place.queue, place.library, place.settings):
+        until(lambda: len(place.queue.jobs()) == 3)
+    assert {Path(job.source).name: Path(job.target).name for job in place.queue.jobs()} == {
+        "same.mp4": "big same.mp4",
+        "same.mkv": "big same.mkv.mp4",
+        "same.mov": "big same.mov.mp4",
+    }
