@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from sr4k.common.printable import printable
 from sr4k.common.setting_words import as_sentence, first_fault
@@ -65,6 +66,8 @@ _TITLES = {
 }
 
 
+_METHODS = "DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"
+
 _NO_OBJECT = ("missing", "model_attributes_type")
 """Pydantic's types of the error of a body that is none, or no JSON object."""
 
@@ -94,6 +97,15 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def _allowed(request: Request) -> list[str]:
+    """Return the methods of all routes of the path of a request; Starlette tells those of the first route alone."""
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Let an application answer errors as problems."""
 
@@ -115,6 +127,8 @@ def add_error_handlers(app: FastAPI) -> None:
     def other(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         status, headers = error.status_code, error.headers
+        if status == 405 and headers is not None:
+            headers = {**headers, "Allow": ", ".join(_allowed(request))}
         if status == 400:  # as FastAPI has it of a body that can't be read: the document promises 422
             return problem(422, "The request is no JSON in UTF-8.")
         words = {

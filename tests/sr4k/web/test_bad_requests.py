@@ -136,7 +136,25 @@ def test_errors_before_and_beside_the_interface_have_a_code_too(tmp_path: Path) 
         answer = ask(app, method, f"/api/v1/{path}", **more)
         assert answer.status_code == status
         is_problem(answer)
-    assert ask(app, "PUT", "/api/v1/jobs", headers=operate).headers["allow"] == "GET"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/api/v1/jobs", "GET, POST"),
+        ("PUT", "/api/v1/jobs", "GET, POST"),
+        ("PUT", "/api/v1/jobs/2", "DELETE, GET, PATCH"),
+        ("DELETE", "/api/v1/settings", "GET, PUT"),
+        ("PATCH", "/login", "GET, POST"),
+        ("POST", "/api/v1/totals", "GET"),
+    ],
+)
+def test_a_method_that_a_path_does_not_have_is_answered_with_all_that_it_has(
+    app: FastAPI, method: str, path: str, allowed: str
+) -> None:
+    answer = ask(app, method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert answer.json()["detail"] == f"{method} is not for {path}: use {allowed}."
 
 
 def test_jobs_that_can_not_work_are_refused_at_once_in_the_words_of_the_command(
