@@ -32,7 +32,8 @@ def router(service: WebService) -> APIRouter:
     ) -> StreamingResponse:
         """Follow what happens: one server-sent event each, whose ``data`` is JSON. Left out: only what comes."""
         known = int(last_event_id) if last_event_id is not None else after
-        begin = service.queue.latest if known is None else known
+        latest = service.queue.latest
+        begin = latest if known is None or known > latest else known  # above it: of a queue that was here before
         return StreamingResponse(_told(service, request, begin), media_type="text/event-stream", headers=_UNCACHED)
 
     return made

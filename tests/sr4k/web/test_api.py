@@ -196,6 +196,18 @@ def test_events_are_told_as_they_happen_and_who_waits_for_the_queue_keeps_nobody
     connection.close()
 
 
+@pytest.mark.parametrize("known", [{"Last-Event-ID": "99999999"}, {}])
+def test_who_knows_events_of_another_queue_is_told_of_new_ones(served: Served, known: dict[str, str]) -> None:
+    connection = HTTPConnection("127.0.0.1", served.port, timeout=60)
+    connection.request("GET", "/api/v1/events" if known else "/api/v1/events?after=99999999", headers=known)
+    answer = connection.getresponse()
+    served.place.queue.tell_channel("new", state="down", reason="the source is away")
+    while not (line := answer.readline().decode()).startswith("data:"):
+        pass
+    assert '"new"' in line
+    connection.close()
+
+
 def test_metrics_and_health_are_where_they_are_without_the_page(served: Served) -> None:
     assert served.ask("GET", "/health")[2] == {"ok": True}
     assert served.ask("GET", "/ready")[2] == {"ready": True, "channels": {}}
