@@ -16,7 +16,7 @@ from sr4k.cluster.messages import Ended, Made, Planned, Request
 from sr4k.cluster.networks import lent
 from sr4k.cluster.node import fingerprint_of_code
 from sr4k.cluster.tasks import Work, key_of
-from sr4k.common.option_names import name_for_command
+from sr4k.common.option_names import name_for
 from sr4k.errors import InternalError, Sr4kError
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reading.stretches import Stretch, stretches
@@ -39,7 +39,7 @@ def run(name: str, pipe: BinaryIO) -> None:
     os.dup2(log, 2)  # what Ray says is not for the user
     os.environ.update(request.environment | {"RAY_USAGE_STATS_ENABLED": "0"})
     if request.is_command:
-        name_for_command()
+        name_for("command")
     try:
         _drive(request, connection)
         error: Exception | None = None

@@ -15,7 +15,7 @@ from sr4k.cluster.networks import borrowed
 from sr4k.cluster.settings import mapped
 from sr4k.cluster.tasks import NodeFacts, SegmentDone, SegmentFailed, SegmentTask, Work
 from sr4k.common.logs import collected_logs
-from sr4k.common.option_names import name_for_command
+from sr4k.common.option_names import name_for
 from sr4k.common.owned_folder import owned_folder
 from sr4k.engines.choose import GPU_ENGINES
 from sr4k.engines.nvidia import driver
@@ -184,7 +184,7 @@ class _Kept(logging.Handler):
 def _there(work: Work, cpus: int) -> Job:
     """Return the job with the paths of this machine, whose messages are for whoever began it."""
     if work.is_command:
-        name_for_command()
+        name_for("command")
     job, preset = work.job, work.job.preset
     pool = pool_at(mapped(work.pool, work.path_map))
     preset = preset.model_copy(update={"engine": borrowed(preset.engine, work.networks, pool)})

@@ -1,7 +1,11 @@
-"""How messages name an option: as the keyword of Python, or as the option of the command where that is what runs."""
+"""How messages name an option: as the keyword of Python, as the option of the command, or as a deed of the service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
+
+Reader = Literal["python", "command", "service"]
+"""Whoever reads the messages uses the package, the command, or the queue of the service."""
 
 _OF_COMMAND = {
     "format": "-f",
@@ -13,7 +17,10 @@ _OF_COMMAND = {
 }
 """Options that are named otherwise than their keywords."""
 
-_is_command = False
+_OF_SERVICE = {"resume": "a retry", "overwrite": "a job with another target"}
+"""What users of the service do in the place of switches that its jobs lack."""
+
+_reader: Reader = "python"
 
 
 def option(keyword: str, value: str | bool | None = None) -> str:
@@ -25,7 +32,9 @@ def option(keyword: str, value: str | bool | None = None) -> str:
     ...     option("size"), option("overwrite", True), option("codec", "h264")
     ('--size', '--overwrite', '--codec h264')
     """
-    if _is_command:
+    if _reader == "service" and value is True and keyword in _OF_SERVICE:
+        return _OF_SERVICE[keyword]
+    if _reader == "command":
         name = _OF_COMMAND.get(keyword, f"--{keyword.replace('_', '-')}")
         return f"{name} {value}" if isinstance(value, str) else name
     if value is None:
@@ -35,21 +44,26 @@ def option(keyword: str, value: str | bool | None = None) -> str:
 
 def is_named_for_command() -> bool:
     """Whether options are named as those of the command."""
-    return _is_command
+    return _reader == "command"
 
 
-def name_for_command() -> None:
-    """Name options as those of the command from now on: in a process that works for it."""
-    global _is_command
-    _is_command = True
+def reader() -> Reader:
+    """Return whoever options are named for."""
+    return _reader
+
+
+def name_for(new: Reader) -> None:
+    """Name options for that reader from now on: in a process that works for it."""
+    global _reader
+    _reader = new
 
 
 @contextmanager
 def named_for_command() -> Iterator[None]:
     """Name options as those of the command inside, in all threads."""
-    global _is_command
-    before, _is_command = _is_command, True
+    global _reader
+    before, _reader = _reader, "command"
     try:
         yield
     finally:
-        _is_command = before
+        _reader = before

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Literal
 
 from sr4k.common.logs import log_wire
-from sr4k.common.option_names import is_named_for_command
+from sr4k.common.option_names import reader
 from sr4k.common.system_errors import refusal
 from sr4k.configs import STAGES, GraphPreset, Preset, StageName
 from sr4k.engines.base import USUAL_DEVICE
@@ -119,7 +119,7 @@ def run_assembled(
     """
     try:
         with log_wire() as wire:
-            prepare = Preparation(wire, is_named_for_command())
+            prepare = Preparation(wire, reader())
             return run_graph(_possible(spec), on_status=on_status, stop_requests=stop_requests, prepare=prepare)
     except StageFailed as err:
         log.debug("%s failed:\n%s", err.stage, err.trace)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sr4k.common.logs import LogWire
-from sr4k.common.option_names import name_for_command
+from sr4k.common.option_names import Reader, name_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,13 +12,12 @@ class Preparation:
 
     Attributes:
         wire: sends their log records to it.
-        is_command: whether messages name options as those of the command.
+        reader: whom messages name options for.
     """
 
     wire: LogWire
-    is_command: bool
+    reader: Reader
 
     def __call__(self) -> None:
         self.wire()
-        if self.is_command:
-            name_for_command()
+        name_for(self.reader)

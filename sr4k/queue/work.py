@@ -12,6 +12,7 @@ from typing import Any
 from sr4k.cluster.cluster_summary import ClusterSummary
 from sr4k.cluster.job import ClusterJob, Reached
 from sr4k.cluster.machine_report import CLUSTER, ClusterReport
+from sr4k.common.option_names import name_for
 from sr4k.errors import OptionError, Sr4kError, StoppedError
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.file_progress import Gauge
@@ -44,6 +45,7 @@ def work(connection: Connection, as_json: str, is_ours: bool, cpus: int, cluster
         cluster: whose machines make the segments; ``None``: this one does.
     """
     refuse_files_that_name_others()
+    name_for("service")
     queued = QueuedJob.model_validate_json(as_json)
     stop, send = _StopRequest(connection), _Telling(connection)
     try:

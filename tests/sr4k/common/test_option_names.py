@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import sr4k
-from sr4k.common.option_names import named_for_command, option
+from sr4k.common.option_names import name_for, named_for_command, option
 
 ROOT = Path(sr4k.__file__).parents[1]
 ROOMS = "configs", "engines", "live", "media", "models", "pipeline", "stages", "sr4k/jobs", "sr4k/memory"
@@ -30,6 +30,17 @@ def test_an_option_is_a_keyword_in_python_and_an_option_in_the_command() -> None
         assert option("track", "1") == "--map 1"
         assert option("reuse_threshold") == "--reuse-threshold"
     assert option("size") == "size"
+
+
+def test_users_of_the_service_are_told_what_they_can_do_in_the_place_of_switches_that_its_jobs_lack() -> None:
+    name_for("service")
+    try:
+        assert option("resume", True) == "a retry"
+        assert option("overwrite", True) == "a job with another target"
+        assert option("strict", True) == "strict=True"
+    finally:
+        name_for("python")
+    assert option("resume", True) == "resume=True"
 
 
 def messages() -> Iterator[tuple[str, str]]:
