@@ -17,10 +17,14 @@ Messages are for the user: what is wrong, where, and what to do.
 """
 
 import re
+import signal
 from collections.abc import Mapping
 
 EXIT_WITH_LOSSES = 9
 """Exit code of a job that finished although its source was damaged."""
+
+READER_GONE = 128 + signal.SIGPIPE
+"""Exit code where the reader of standard output has closed it: that of a program that ends by SIGPIPE."""
 
 
 KEYWORDS = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sr4k.engines import EngineSpec, load_engine
 from sr4k.engines.base import USUAL_DEVICE, Cells
-from sr4k.engines.early_trial import SIDE, try_network
+from sr4k.engines.early_trial import try_network
 from sr4k.engines.grades import EngineOfEachGrade
 from sr4k.errors import EngineError
 from sr4k.media.reports import INFER, EngineReport
@@ -158,14 +158,12 @@ def _try_choices(settings: InferSettings) -> None:
     is_usual = settings.weights is None and settings.precision != "int8" and settings.device == USUAL_DEVICE
     if is_usual or settings.fallbacks or catalogue.is_foreign(settings.model):
         return
-    spec = EngineSpec(
-        model=settings.model,
-        height=SIDE,
-        width=SIDE,
-        colour=Colour("bt709") if settings.pixels == "yuv" else None,
+    try_network(
+        settings.engine,
+        settings.model,
+        Colour("bt709") if settings.pixels == "yuv" else None,
         precision=settings.precision,
         weights=settings.weights,
         device=settings.device,
         sharpness=settings.sharpness,
     )
-    try_network(settings.engine, spec)

@@ -2,19 +2,18 @@
 
 import os
 import select
-import signal
 from multiprocessing.connection import Connection
 
-from sr4k.errors import OutputError
+from sr4k.errors import READER_GONE, OutputError
 
 STANDARD_OUTPUT = "standard output"
 """Name of standard output in messages."""
 
 
 class ReaderGoneError(OutputError):
-    """Whoever read the pipe has closed it. The exit code is that of a program that ends by SIGPIPE."""
+    """Whoever read the pipe has closed it."""
 
-    exit_code = 128 + signal.SIGPIPE
+    exit_code = READER_GONE
 
 
 class PipeWriter:

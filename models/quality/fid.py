@@ -1,7 +1,10 @@
 """Frechet inception distance, by torch-fidelity (extra ``[fid]``) and Inception weights that the user provides."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,3 +65,13 @@ class FrechetSets:
             feature_extractor_weights_path=str(self._inception),
         )
         return float(measured["frechet_inception_distance"])
+
+
+@contextmanager
+def frechet_sets(inception: Path | None) -> Iterator[FrechetSets | None]:
+    """Keep sets of pictures in a folder for temporary files; ``None``, and no folder, without Inception weights."""
+    if inception is None:
+        yield None
+        return
+    with TemporaryDirectory() as folder:
+        yield FrechetSets(inception, Path(folder))

@@ -20,8 +20,9 @@ def _run(module: str, name: str) -> None:
     from importlib import import_module
 
     from sr4k.cli.signals import exit_at_once
-    from sr4k.cli.standard_streams import READER_GONE, STDOUT, open_closed_ones, reader_is_gone
+    from sr4k.cli.standard_streams import STDOUT, open_closed_ones, reader_is_gone
     from sr4k.common.ending import end_soon
+    from sr4k.errors import READER_GONE
 
     open_closed_ones()
     exit_at_once()

@@ -12,12 +12,12 @@ from pathlib import Path
 import typer
 
 from sr4k.cli.signals import Interrupted, interruptible, last_signal
-from sr4k.cli.standard_streams import READER_GONE, leave_stdout, reader_is_gone
+from sr4k.cli.standard_streams import leave_stdout, reader_is_gone
 from sr4k.common.logs import JsonLines, LogFormat, TextLines
 from sr4k.common.option_names import named_for_command
 from sr4k.common.printable import printable
 from sr4k.common.system_errors import refusal
-from sr4k.errors import InternalError, OptionError, Sr4kError, StoppedError
+from sr4k.errors import READER_GONE, InternalError, OptionError, Sr4kError, StoppedError
 from sr4k.service.redaction import Redaction
 
 

@@ -2,7 +2,6 @@
 
 import os
 import select
-import signal
 import stat
 import sys
 from contextlib import suppress
@@ -10,9 +9,6 @@ from contextlib import suppress
 STDIN, STDOUT, STDERR = 0, 1, 2
 
 _STANDARD = {STDIN: ("stdin", "r"), STDOUT: ("stdout", "w"), STDERR: ("stderr", "w")}
-
-READER_GONE = 128 + signal.SIGPIPE
-"""Exit code of a command whose standard output was closed by its reader, as a shell tells it of others."""
 
 closed: set[int] = set()
 """Standard streams that were closed when the command was started."""

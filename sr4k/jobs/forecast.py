@@ -29,7 +29,6 @@ _TOLD = ("source", "engine", "video", "left_out", "losses")
 _PATIENCE = 8.0
 """Maximum seconds that the sample may run after its first frame."""
 
-
 _LEAST = 1.0
 """Seconds of progress from which on it tells a speed: before that frames may come in one burst."""
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from sr4k.models.colour import Colour, downsample_chroma, rgb_from_yuv, upsample
 from sr4k.models.geometry import CELL, CELL_OUT, MARGIN, PAD_AFTER, PAD_BEFORE, SCALE, pad_planes, pixel_shuffle
 from sr4k.models.quality import Protocol
 from sr4k.models.quality.contact_sheet import ContactSheet
-from sr4k.models.quality.fid import FrechetSets, check_fid
+from sr4k.models.quality.fid import FrechetSets, check_fid, frechet_sets
 from sr4k.models.quality.protocol import Quality, Upscale, as_protocol, bicubic, compare, mean
 from sr4k.models.quality.testset import PicturePair, check_pictures, pictures_of, titles_of
 
@@ -207,8 +206,7 @@ def evaluate_networks(
         for title, folder in titles.items():
             pictures = (as_protocol(p, protocol) for p in pictures_of(folder, scale=scale, protocol=protocol))
             rows = ContactSheet() if sheet is not None and name == names[0] and folder == folders[0] else None
-            with TemporaryDirectory() as kept:
-                sets = None if fid is None else FrechetSets(fid, Path(kept))
+            with frechet_sets(fid) as sets:
                 results[name][title] = _measured(pictures, networks, protocol, scale, sets, rows)
             if sheet is not None and rows is not None:
                 rows.write(sheet)

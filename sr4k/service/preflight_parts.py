@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from sr4k.engines import EngineSpec
-from sr4k.engines.early_trial import SIDE, try_network
+from sr4k.engines.early_trial import try_network
 from sr4k.errors import Sr4kError
 from sr4k.jobs.live_job import LiveJob
 from sr4k.jobs.model_choice import engines_of
@@ -45,17 +44,8 @@ def _network(job: LiveJob) -> None:
     name = engines_of(engine)[0]
     *before, last = engine.chain
     for network in before:
-        try_network(name, EngineSpec(model=network, height=SIDE, width=SIDE, colour=colour))
-    spec = EngineSpec(
-        model=last,
-        height=SIDE,
-        width=SIDE,
-        colour=colour,
-        precision=engine.precision,
-        weights=engine.weights,
-        device=engine.device,
-    )
-    try_network(name, spec)
+        try_network(name, network, colour)
+    try_network(name, last, colour, precision=engine.precision, weights=engine.weights, device=engine.device)
 
 
 def _output(job: LiveJob) -> None:
