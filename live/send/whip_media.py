@@ -121,26 +121,38 @@ def _attribute(kind: int, value: bytes) -> bytes:
     return struct.pack("!HH", kind, len(value)) + value
 
 
-def media_socket(password: str) -> MediaSocket:
+def media_socket(media: str, password: str) -> MediaSocket:
     """Return the socket that libav sends through, when its handshake is over.
 
     Args:
+        media: host and port that it is connected to.
         password: ICE's password of this side, from the offer.
 
     Raises:
         OutputError: there is none.
     """
+    port = int(media.rpartition(":")[2])
     for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - numbers, not paths
-        with suppress(OSError):  # it isn't a socket
+        with suppress(OSError):  # it isn't a socket, or isn't connected
             found = socket.socket(fileno=number)
             try:
-                if found.type == socket.SOCK_DGRAM:
+                if _sends_to(found, port):
                     _adjust(found)
                     shared = socket.socket(fileno=os.dup(number))  # `dup` of a socket would have both wait
                     return MediaSocket(shared, password)
             finally:
                 found.detach()
     raise OutputError("The encrypted connection to it failed.")
+
+
+def _sends_to(found: socket.socket, port: int) -> bool:
+    """Return whether a socket is one of UDP that is connected to a port.
+
+    Raises:
+        OSError: it isn't connected.
+    """
+    is_udp = found.type == socket.SOCK_DGRAM and found.family in (socket.AF_INET, socket.AF_INET6)
+    return is_udp and found.getpeername()[1] == port
 
 
 def _adjust(media: socket.socket) -> None:

@@ -137,7 +137,7 @@ class WhipTarget:
             raise OutputError(f"{self._why(err)}.") from None
         session = self._relay.outcome()
         assert isinstance(session, Agreed)
-        self._media = media_socket(session.password)
+        self._media = media_socket(session.media, session.password)
 
     def write(self, packet: "Packet[Any]", at: int) -> bool:
         """Send a packet; always False.

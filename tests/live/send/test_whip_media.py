@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from rig.channel import eventually
+from sr4k.errors import OutputError
 from sr4k.live.send.whip_media import MediaSocket, answered, media_socket
 
 CHECK = b"\x00\x01\x00\x00\x21\x12\xa4\x42" + bytes(range(12))
@@ -32,10 +33,13 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 @pytest.fixture
 def media(sockets: tuple[socket.socket, socket.socket]) -> Iterator[MediaSocket]:
-    del sockets  # which it finds
-    made = media_socket("secret")
+    made = media_socket(address(sockets[1]), "secret")
     yield made
     made.close()
+
+
+def address(of: socket.socket) -> str:
+    return "{}:{}".format(*of.getsockname())
 
 
 def arrive(sockets: tuple[socket.socket, socket.socket], *datagrams: bytes) -> None:
@@ -72,7 +76,7 @@ def test_libav_gets_what_it_needs_and_no_records_of_dtls_but_alerts(
 
 def test_what_arrived_before_the_session_began_is_dropped(sockets: tuple[socket.socket, socket.socket]) -> None:
     arrive(sockets, HANDSHAKE, CHECK)
-    media_socket("secret").close()
+    media_socket(address(sockets[1]), "secret").close()
     assert left(sockets[0]) == []
 
 
@@ -128,3 +132,24 @@ def test_the_socket_waits_for_large_pictures_alone(
         with media.patiently(size):
             assert os.get_blocking(ours.fileno()) == waits
         assert not os.get_blocking(ours.fileno())
+
+
+def test_other_sockets_of_the_process_are_left_alone() -> None:
+    def other(family: int) -> socket.socket:
+        return socket.socket(family, socket.SOCK_DGRAM)
+
+    unix, unconnected, elsewhere = other(socket.AF_UNIX), other(socket.AF_INET), other(socket.AF_INET)
+    with unix, unconnected, elsewhere, other(socket.AF_INET) as ours, other(socket.AF_INET) as server:
+        unconnected.bind(("127.0.0.1", 0))
+        elsewhere.connect(unconnected.getsockname())
+        server.bind(("127.0.0.1", 0))
+        ours.connect(server.getsockname())
+        media_socket(address(server), "secret").close()
+        timeouts = [one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16) for one in (unix, unconnected, elsewhere)]
+        assert timeouts == [bytes(16)] * 3
+        assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16) != bytes(16)
+
+
+def test_a_process_without_the_socket_is_told() -> None:
+    with pytest.raises(OutputError, match="encrypted connection"):
+        media_socket("127.0.0.1:1", "secret")
