@@ -18,6 +18,7 @@ from sr4k.cluster.node import fingerprint_of_code
 from sr4k.cluster.tasks import Work, key_of
 from sr4k.common.option_names import name_for
 from sr4k.errors import InternalError, Sr4kError
+from sr4k.media.reading.naming_others import are_refused
 from sr4k.media.reading.reader import VideoReader
 from sr4k.media.reading.stretches import Stretch, stretches
 from sr4k.media.resume.bucket_pool import pool_at
@@ -38,8 +39,7 @@ def run(name: str, pipe: BinaryIO) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)  # what Ray says is not for the user
     os.environ.update(request.environment | {"RAY_USAGE_STATS_ENABLED": "0"})
-    if request.is_command:
-        name_for("command")
+    name_for(request.reader)
     try:
         _drive(request, connection)
         error: Exception | None = None
@@ -95,7 +95,8 @@ def _planned(request: Request) -> tuple[Work, Planned, tuple[Stretch, ...]]:
         encodes_as=encodes_as,
         token=(f"{TOKEN}{secrets.token_hex(4)}", secrets.token_hex(16)),
         source=fingerprint(job.source),
-        is_command=request.is_command,
+        reader=request.reader,
+        refuses_files_that_name_others=are_refused(),
     )
     frames, ends = (tuple(getattr(stretch, name) for stretch in found) for name in ("frames", "end"))
     return work, Planned(keys=keys, frames=frames, ends=ends, source=source), found

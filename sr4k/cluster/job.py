@@ -21,7 +21,7 @@ from sr4k.cluster.messages import Ended, Fault, Made, Message, Planned, Request,
 from sr4k.cluster.settings import ClusterSettings
 from sr4k.cluster.watching import Watching
 from sr4k.common.logs import without_repeats
-from sr4k.common.option_names import is_named_for_command, option
+from sr4k.common.option_names import option, reader
 from sr4k.common.owned_folder import owned_folder
 from sr4k.errors import (
     FieldError,
@@ -334,7 +334,7 @@ class _Spread:
             environment=cluster.environment,
             facts=self._job.facts(),
             tries=self._tries,
-            is_command=is_named_for_command(),
+            reader=reader(),
             empty=empty,
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 from sr4k.cluster.machine_report import ClusterReport
 from sr4k.cluster.settings import ClusterSettings
 from sr4k.cluster.tasks import SegmentDone
+from sr4k.common.option_names import Reader
 from sr4k.jobs.file_job import Job
 from sr4k.media.reports import DecodeReport
 
@@ -24,7 +25,7 @@ class Request:
         environment: variables by which it is reached.
         facts: of the job, as its journal has them.
         tries: how often segments were begun already, by their keys, that a driver before this one has left.
-        is_command: whether messages name options as those of the command.
+        reader: whom messages name options for.
         empty: an empty folder of this machine's, for the driver to be in.
     """
 
@@ -36,7 +37,7 @@ class Request:
     environment: dict[str, str] = field(repr=False)
     facts: dict[str, Any]
     tries: dict[str, int]
-    is_command: bool
+    reader: Reader
     empty: Path
 
 

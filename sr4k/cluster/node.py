@@ -25,6 +25,7 @@ from sr4k.jobs.graph import run_assembled
 from sr4k.jobs.model_choice import engines_of
 from sr4k.jobs.summary import summarised
 from sr4k.media.options import ReadSettings
+from sr4k.media.reading.naming_others import refuse_files_that_name_others
 from sr4k.media.reading.stretches import Stretch
 from sr4k.media.reports import ENCODE
 from sr4k.media.resume.bucket_pool import pool_at
@@ -183,8 +184,9 @@ class _Kept(logging.Handler):
 
 def _there(work: Work, cpus: int) -> Job:
     """Return the job with the paths of this machine, whose messages are for whoever began it."""
-    if work.is_command:
-        name_for("command")
+    name_for(work.reader)
+    if work.refuses_files_that_name_others:
+        refuse_files_that_name_others()
     job, preset = work.job, work.job.preset
     pool = pool_at(mapped(work.pool, work.path_map))
     preset = preset.model_copy(update={"engine": borrowed(preset.engine, work.networks, pool)})

@@ -8,6 +8,7 @@ from typing import Any
 
 from sr4k.cluster.networks import Network
 from sr4k.cluster.settings import PathMap
+from sr4k.common.option_names import Reader
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.summary import Summary
 from sr4k.media.reading.stretches import Stretch
@@ -26,7 +27,8 @@ class Work:
         token: name and content of a file in the pool, by which a machine finds out whether it sees the same folder.
         source: facts that change with the source's content.
         networks: those that the user brought.
-        is_command: whether messages name options as those of the command.
+        reader: whom messages name options for.
+        refuses_files_that_name_others: see `sr4k.media.reading.naming_others`.
     """
 
     job: Job
@@ -36,7 +38,8 @@ class Work:
     token: tuple[str, str]
     source: dict[str, Any]
     networks: tuple[Network, ...] = ()
-    is_command: bool = False
+    reader: Reader = "python"
+    refuses_files_that_name_others: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,11 +42,6 @@ def option(keyword: str, value: str | bool | None = None) -> str:
     return f'{keyword}="{value}"' if isinstance(value, str) else f"{keyword}={value}"
 
 
-def is_named_for_command() -> bool:
-    """Whether options are named as those of the command."""
-    return _reader == "command"
-
-
 def reader() -> Reader:
     """Return whoever options are named for."""
     return _reader
