@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 _LOOK = 1.0
 """Most seconds between two looks at files that are being written, and at the settings."""
 
+_AGAIN = 60.0
+"""Seconds until a file is looked into again, where something other than the file itself kept it out."""
+
 _PROBE_SECONDS = 60.0
 
 _SEEN = "seen:"
@@ -39,9 +42,12 @@ Version = tuple[int, int]
 
 @dataclass(slots=True)
 class _Found:
+    """A file that is to be looked into. ``since``: when it became as it is; ``told``: what kept it out before."""
+
     folder: str
     version: Version
     since: float
+    told: str = ""
 
 
 class Watcher:
@@ -181,7 +187,9 @@ class Watcher:
             log.warning("Watch folder %s: %s", name, err)
             self._remember(path, found.version)
         except Sr4kError as err:
-            log.warning("Watch folder %s: %s: %s", name, path, err)
+            if str(err) != found.told:
+                log.warning("Watch folder %s: %s: %s", name, path, err)
+            self._found[path] = _Found(name, found.version, time.monotonic() + _AGAIN, told=str(err))
 
     def _job_of(self, folder: WatchFolder, path: Path) -> Job | None:
         """Return the job that the rules of a folder make of a file; ``None``: none.

@@ -160,3 +160,26 @@ def test_videos_whose_results_would_have_one_name_all_become_jobs_with_names_of_
         "same.mkv": "big same.mkv.mp4",
         "same.mov": "big same.mov.mp4",
     }
+
+
+@pytest.mark.slow(seconds=6)
+def test_a_file_that_something_else_kept_out_is_tried_again_and_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox, in_the_way = tmp_path / "inbox", tmp_path / "inbox" / "up"
+    inbox.mkdir()
+    place = Place(tmp_path)
+    clip = write_clip(inbox / "clip.mp4", frames=2)
+    watch = WatchFolder(folder=inbox, stable=1, output="up/{stem}.mkv", options=FAST)
+    place.settings.change(QueueSettings(watch={"inbox": watch}))
+    in_the_way.touch()
+    monkeypatch.setattr(watch_folders, "_AGAIN", 0.0)
+    looks = []
+    monkeypatch.setattr("sr4k.queue.watch_folders.in_child", lambda *a, **k: looks.append(a) or in_child(*a, **k))
+    with Watcher(place.queue, place.library, place.settings):
+        until(lambda: len(looks) >= 3)
+        assert not place.queue.jobs()
+        in_the_way.unlink()
+        until(lambda: bool(place.queue.jobs()))
+    assert place.queue.jobs()[0].source == str(clip)
+    assert len([record for record in caplog.records if str(clip) in record.getMessage()]) == 1
