@@ -2,11 +2,11 @@
 
 import os
 import re
-from base64 import b64encode
 from http.client import HTTP_PORT, HTTPConnection, HTTPException
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
+from sr4k.common.basic_auth import basic_authorization
 from sr4k.errors import OptionError
 from sr4k.live.address import Address
 from sr4k.live.tls import is_secure
@@ -86,5 +86,4 @@ def _proxy() -> tuple[str, int, dict[str, str]]:
         raise OptionError(f"http_proxy isn't the address of a proxy: {_HOW}, or unset it.") from None
     if parts.username is None:
         return host, port, {}
-    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return host, port, {"Proxy-Authorization": f"Basic {b64encode(user.encode()).decode()}"}
+    return host, port, {"Proxy-Authorization": basic_authorization(parts.username, parts.password or "")}

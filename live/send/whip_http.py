@@ -5,7 +5,6 @@ Python does this, not libav's muxer, which would accept any certificate and repo
 
 import re
 import socket
-from base64 import b64encode
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage
 from typing import IO
@@ -13,6 +12,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import HTTPRedirectHandler, Request
 
+from sr4k.common.basic_auth import basic_authorization
 from sr4k.errors import OutputError
 from sr4k.live.address import Address
 from sr4k.live.causes import cause
@@ -131,8 +131,7 @@ def _authorization(target: Address) -> dict[str, str]:
     if ":" not in user:
         return {"Authorization": f"Bearer {unquote(user)}"}
     name, _, password = user.partition(":")
-    encoded = b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
-    return {"Authorization": f"Basic {encoded}"}
+    return {"Authorization": basic_authorization(name, password)}
 
 
 class _Redirections(HTTPRedirectHandler):

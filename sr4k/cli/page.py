@@ -12,10 +12,11 @@ from sr4k.cli.cluster_options import ClusterOptions
 from sr4k.cluster.job import reached
 from sr4k.common.owned_folder import owned_folder
 from sr4k.errors import OptionError
-from sr4k.queue.announcing import Announcer, Receivers
+from sr4k.queue.announcing import Announcer
 from sr4k.queue.job_queue import Queue
 from sr4k.queue.keeper import SettingsKeeper
 from sr4k.queue.queue_runner import Runner
+from sr4k.queue.receivers import VARIABLES, receivers_of
 from sr4k.queue.settings import Library
 from sr4k.queue.settling import finish_moves
 from sr4k.queue.watch_folders import Watcher
@@ -64,8 +65,8 @@ def page_beside(
 
     environment = dict(os.environ)
     access = access_of(listen, environment, token_file=token_file, names=tuple(names))
-    receivers = Receivers.of(environment)
-    for name in (TOKEN, VIEW_TOKEN, *Receivers.VARIABLES):
+    receivers = receivers_of(environment)
+    for name in (TOKEN, VIEW_TOKEN, *VARIABLES):
         os.environ.pop(name, None)
     library, spread = Library(roots), cluster.settings()
 

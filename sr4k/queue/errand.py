@@ -1,4 +1,4 @@
-"""Runs a function that looks into videos in a process of its own: what a broken file does to it, it does there."""
+"""Runs a function in a process of its own: what a broken file or a slow server does to it, it does there."""
 
 import json
 import time
@@ -85,7 +85,7 @@ def _answered(
                         break
                     heard(answer["news"])
         except (EOFError, ConnectionResetError):
-            raise MachineError("The process that looked into the file has died.") from None
+            raise MachineError("The process that did it has died.") from None
         finally:
             process.kill()
             process.wait()

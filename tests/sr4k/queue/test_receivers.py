@@ -1,0 +1,64 @@
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from sr4k.errors import OptionError, StoppedError
+from sr4k.queue.receivers import Webhook, receivers_of
+
+NEWS = {"id": 1, "event": "channel.up", "channel": {"name": "one", "state": "up"}}
+
+
+@contextmanager
+def answering(*answers: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """A server that gives one answer to each request, whatever it is: its port, and the requests."""
+    requests: list[bytes] = []
+
+    def serve() -> None:
+        for answer in answers:
+            connection, _ = server.accept()
+            with connection:
+                requests.append(connection.recv(1 << 16))
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1], requests
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "http://[passwd/x",
+        "http://h:passwd/",
+        "https://",
+        "http://h:0/passwd",
+        "http://h:99999/passwd",
+    ],
+)
+def test_addresses_that_are_no_webhooks_are_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(OptionError, match="SR4K_WEBHOOKS has an address") as error:
+        receivers_of({"SR4K_WEBHOOKS": f"http://127.0.0.1/ {url}"})
+    assert "passwd" not in str(error.value)
+
+
+@pytest.mark.slow(seconds=2)
+def test_a_user_and_a_password_of_an_address_are_sent_as_such_and_told_nowhere() -> None:
+    with answering(b"HTTP/1.1 204 Done\r\n\r\n", b"\x15\x03\x01garbage\r\n\r\n") as (port, requests):
+        (hook,) = receivers_of({"SR4K_WEBHOOKS": f"http://me:p%40ss@127.0.0.1:{port}/x"})
+        assert hook.tell(NEWS, lambda: False) is None
+        reason = hook.tell(NEWS, lambda: False)
+    assert reason == "what it answered is no HTTP"
+    for request in requests:
+        assert b"Authorization: Basic bWU6cEBzcw==" in request  # me:p@ss
+        assert f"Host: 127.0.0.1:{port}\r\n".encode() in request
+    assert "p%40ss" not in f"{hook} {hook.name}"
+
+
+@pytest.mark.slow
+def test_the_end_of_the_service_interrupts_a_post() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(StoppedError):
+        Webhook(f"http://127.0.0.1:{silent.getsockname()[1]}/", None).tell(NEWS, lambda: True)
