@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 _LOOK = 1.0
 """Most seconds between two looks at files that are being written, and at the settings."""
+
+_LONG = 5.0
+"""Seconds after which files that are written wait until others, and changed settings, have been looked at."""
 
 _AGAIN = 60.0
 """Seconds until a file is looked into again, where something other than the file itself kept it out."""
@@ -157,12 +160,12 @@ class Watcher:
             self._found[path] = _Found(name, version, time.monotonic())
 
     def _look_into_written(self) -> None:
-        """Add a job for each file that has stayed as it was for long enough."""
-        watch = self._settings.now.watch
-        for path, found in list(self._found.items()):
-            if self._ending.is_set():
+        """Add a job for each file that has stayed as it was for long enough; some of them, if they are many."""
+        until = time.monotonic() + _LONG
+        for path, found in _in_turns(self._found):
+            if self._ending.is_set() or time.monotonic() > until:
                 return
-            version, folder = _version(path), watch.get(found.folder)
+            version, folder = _version(path), self._settings.now.watch.get(found.folder)
             if version is None or folder is None or not _wants(folder, path):  # the rules may have changed meanwhile
                 del self._found[path]
             elif version != found.version:
@@ -219,6 +222,14 @@ class Watcher:
     def _remember(self, path: Path, version: Version | None) -> None:
         """Note that a file is known; as it was before it was looked into, for it may have changed meanwhile."""
         self._queue.keep_fact(f"{_SEEN}{path}", f"{version}")
+
+
+def _in_turns(found: dict[Path, _Found]) -> list[tuple[Path, _Found]]:
+    """Return files so that none waits for all of another folder's."""
+    by_folder: dict[str, list[tuple[Path, _Found]]] = {}
+    for each in found.items():
+        by_folder.setdefault(each[1].folder, []).append(each)
+    return [each for turn in zip_longest(*by_folder.values()) for each in turn if each is not None]
 
 
 def _there(folders: Iterable[WatchFolder]) -> dict[Path, tuple[int, int]]:

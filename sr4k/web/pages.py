@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -44,6 +45,7 @@ def router(service: WebService, door: Door) -> APIRouter:
             "role": request.state.role,
             "has_library": bool(service.library.roots),
             "has_channels": service.channels is not None,
+            "clock": datetime.now().astimezone().strftime("%H:%M, %Z"),
             "can_log_out": bool(door.access.tokens) and request.state.role is not None,
         }
         return templates.TemplateResponse(request, template, {**about, **more}, status_code=status)

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -183,3 +184,34 @@ def test_a_file_that_something_else_kept_out_is_tried_again_and_told_once(
         until(lambda: bool(place.queue.jobs()))
     assert place.queue.jobs()[0].source == str(clip)
     assert len([record for record in caplog.records if str(clip) in record.getMessage()]) == 1
+
+
+@pytest.mark.slow(seconds=8)
+def test_many_files_of_one_folder_keep_no_other_waiting_and_are_left_when_its_rule_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, looks, clock = Place(tmp_path), list[str](), [0.0]
+    folders = {}
+    for name, count in (("many", 40), ("one", 1)):
+        (tmp_path / name).mkdir()
+        clip = write_clip(tmp_path / name / "0.mp4", frames=2)
+        for number in range(1, count):
+            (tmp_path / name / f"{number}.mp4").write_bytes(clip.read_bytes())
+        folders[name] = WatchFolder(folder=tmp_path / name, stable=1, smaller_than=(16, 16), options=FAST)
+
+    def looked_into(_function: Any, path: str, **_more: Any) -> Any:
+        looks.append(Path(path).parent.name)
+        if len(looks) == 4:
+            place.settings.change(QueueSettings(watch={"one": folders["one"]}))
+        return {"video": {"width": 320, "height": 240}}
+
+    monkeypatch.setattr("sr4k.queue.watch_folders.in_child", looked_into)
+    monkeypatch.setattr(watch_folders, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    place.settings.change(QueueSettings(watch=folders))
+    watcher = Watcher(place.queue, place.library, place.settings)
+    with watcher:
+        until(lambda: len(watcher._found) == 41)
+        clock[0] = 100.0
+        until(lambda: not watcher._found)
+    assert len(looks) == 4
+    assert "one" in looks[:2]
