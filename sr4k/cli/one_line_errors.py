@@ -20,6 +20,9 @@ from sr4k.common.system_errors import refusal
 from sr4k.errors import READER_GONE, InternalError, OptionError, Sr4kError, StoppedError
 from sr4k.service.redaction import Redaction
 
+_STOPS = ".!?"
+"""What ends a sentence."""
+
 
 @contextmanager
 def errors_in_one_line(*, verbose: bool) -> Iterator[Redaction]:
@@ -70,7 +73,9 @@ def verdict(error: BaseException) -> Verdict:
     known = error if isinstance(error, Sr4kError) else refusal(error)
     if known is not None:
         return Verdict(str(known), known.exit_code)
-    text = f"{error or type(error).__name__} This is a bug in sr4k-stream: --verbose prints a traceback to report."
+    said = str(error).strip() or type(error).__name__
+    stop = "" if said[-1] in _STOPS else "."
+    text = f"{said}{stop} This is a bug in sr4k-stream: --verbose prints a traceback to report."
     return Verdict(text, InternalError.exit_code)
 
 
