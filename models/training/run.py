@@ -11,6 +11,7 @@ from sr4k.common.plotting import require_plotting
 from sr4k.models import catalogue, zoo
 from sr4k.models.quality.testset import check_pictures, titles_of
 from sr4k.models.training.data import Batch, batches, load_pairs
+from sr4k.models.training.history import HISTORY
 from sr4k.models.training.int8 import tuned_for_int8
 from sr4k.models.training.patch_cache import batches_of, make_cache
 from sr4k.models.training.plot_history import plot_history
@@ -18,7 +19,7 @@ from sr4k.models.training.recipe import OldClips, Recipe
 from sr4k.models.training.saved_run import FLOAT, check_same_run
 from sr4k.models.training.start import fresh, named, take
 from sr4k.models.training.teach import taught
-from sr4k.models.training.train import HISTORY, Source, Trainer
+from sr4k.models.training.train import Source, Trainer
 from sr4k.models.training.train_qualities import CLIPS, train_qualities
 
 log = logging.getLogger(__name__)

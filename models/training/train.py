@@ -2,11 +2,9 @@
 
 import copy
 import io
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from sr4k.models.geometry import SCALE
 from sr4k.models.quality.protocol import mean_psnr_y
 from sr4k.models.quality.testset import pictures_of, titles_of
 from sr4k.models.training.data import Batch
+from sr4k.models.training.history import HISTORY, Entry, read_history, write_history
 from sr4k.models.training.int8_net import Int8Net
 from sr4k.models.training.quality_net import QualityNet
 from sr4k.models.training.recipe import Recipe
@@ -35,7 +34,6 @@ from sr4k.models.training.symmetry import Symmetry
 log = logging.getLogger(__name__)
 
 WEIGHTS = "weights.safetensors"
-HISTORY = "history.jsonl"
 
 _CUT = 8
 """High-resolution pixels at a window's border that the loss leaves out, as their context is unknown."""
@@ -115,7 +113,7 @@ class Trainer:
         by_muon = {id(p) for p in self._kernels}
         self._adam = torch.optim.Adam([p for p in self.trained if id(p) not in by_muon], lr=recipe.adam_learning_rate)
         self.step = 0
-        self._history: list[dict[str, Any]] = []
+        self._history: list[Entry] = []
         self._resume()
 
     def run(self) -> Path:
@@ -253,8 +251,7 @@ class Trainer:
     def _report(self, loss: float, pace: float) -> None:
         scores = {title: self.psnr_y(folder) for title, folder in self.validate.items()}
         self._history.append({"step": self.step, "mae": loss, "psnr_y": scores})
-        lines = "".join(json.dumps(entry) + "\n" for entry in self._history)
-        write_whole(self.out / HISTORY, lines.encode())
+        write_history(self.out / HISTORY, self._history)
         log.info(
             "step %d/%d  error %.3f  %s%s",
             self.step,
@@ -278,6 +275,7 @@ class Trainer:
             return
         with damage_told(path):
             self._take(state)
+        self._recall()
         log.info("resumed at step %d", self.step)
 
     def _take(self, state: dict[str, Any]) -> None:
@@ -287,7 +285,14 @@ class Trainer:
         self._muon.load_state_dict(state["muon"])
         self._adam.load_state_dict(state["adam"])
         self.step = int(state["step"])
-        self._history = _entries(self.out / HISTORY, self.step)
+
+    def _recall(self) -> None:
+        """Read the history up to this step. Only the plot depends on it: the run goes on without what is lost."""
+        path = self.out / HISTORY
+        entries, is_whole = read_history(path)
+        self._history = [entry for entry in entries if entry["step"] <= self.step]
+        if not is_whole or not self._history:
+            log.warning("%s is missing, empty or damaged: the plot lacks what it told, the weights nothing.", path)
 
 
 def loss_of(difference: Tensor, r: Recipe, step: int, halos: Tensor | None = None) -> Tensor:
@@ -310,12 +315,3 @@ def excursions(prediction: Tensor, target: Tensor) -> Tensor:
     """Return how far each sample is beyond the range of the target nearby, as halos are."""
     highest, least = (sign * F.max_pool2d(sign * target, NEARBY, stride=1, padding=NEARBY // 2) for sign in (1, -1))
     return F.relu(prediction - highest) + F.relu(least - prediction)
-
-
-def _entries(path: Path, step: int) -> list[dict[str, Any]]:
-    """Read the entries of a history up to that step."""
-    found = []
-    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
-        with suppress(ValueError):  # a truncated line
-            found.append(json.loads(line))
-    return [entry for entry in found if entry["step"] <= step]

@@ -12,6 +12,7 @@ from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import LumaShape
 from sr4k.models.training.crisp import CLEAN, LEVEL, crisp_source
 from sr4k.models.training.data import Batch
+from sr4k.models.training.history import HISTORY
 from sr4k.models.training.int8 import tuned_for_int8
 from sr4k.models.training.patch_cache import Cache, batches_of, make_cache, of_quality, quality_of
 from sr4k.models.training.plot_history import plot_history
@@ -20,7 +21,7 @@ from sr4k.models.training.recipe import Quality, Recipe
 from sr4k.models.training.saved_run import FLOAT, check_same_run
 from sr4k.models.training.start import named, take
 from sr4k.models.training.teach import taught_cache
-from sr4k.models.training.train import HISTORY, Source, Trainer
+from sr4k.models.training.train import Source, Trainer
 
 log = logging.getLogger(__name__)
 

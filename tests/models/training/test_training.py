@@ -25,6 +25,7 @@ from sr4k.models.luma import LumaNet, luma_of  # noqa: E402
 from sr4k.models.rcan import TrainableRcan  # noqa: E402
 from sr4k.models.training.calibrate import best_clip, calibrate  # noqa: E402
 from sr4k.models.training.data import batches, load_pairs  # noqa: E402
+from sr4k.models.training.history import HISTORY  # noqa: E402
 from sr4k.models.training.int8 import with_own_output  # noqa: E402
 from sr4k.models.training.int8_net import Int8Net  # noqa: E402
 from sr4k.models.training.recipe import Int8, Recipe, load_recipe, recipe_names  # noqa: E402
@@ -33,7 +34,7 @@ from sr4k.models.training.saved_run import CHECKPOINT  # noqa: E402
 from sr4k.models.training.start import fresh, named  # noqa: E402
 from sr4k.models.training.symmetry import TURNS  # noqa: E402
 from sr4k.models.training.teach import taught  # noqa: E402
-from sr4k.models.training.train import HISTORY, WEIGHTS, Trainer, loss_of  # noqa: E402
+from sr4k.models.training.train import WEIGHTS, Trainer, loss_of  # noqa: E402
 
 RCAN = RcanShape(groups=1, blocks=1, features=12)
 LUMA = LumaShape(features=8, convs=1)
