@@ -35,8 +35,14 @@ class ChannelFollower:
                 self.look()
 
     def look(self) -> None:
-        """Note what has changed since the last look. A channel that has not been live yet is not down."""
+        """Note what has changed since the last look.
+
+        A channel that has not been live yet is not down, nor is one that has ended without an error: it was asked to, as
+        by the end of the service, or its source is over.
+        """
         for channel in self._channels.overview():
+            if channel["phase"] == "ended" and not channel.get("error"):
+                continue
             name, before = channel["name"], self._known.get(channel["name"])
             state = "stopped" if channel["phase"] == "stopped" else "up" if channel["ready"] else "down"
             if state == before or (state == "down" and before is None):

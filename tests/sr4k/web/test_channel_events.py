@@ -20,9 +20,14 @@ def test_a_channel_is_told_of_when_it_comes_up_goes_down_and_is_stopped(tmp_path
         follower.look()
         monitor.failed("the source is away")
         follower.look()
+        monitor.restarted()
+        monitor.update(statuses())
+        follower.look()
+    assert monitor.status.phase == "ended"
+    follower.look()
     runs.monitors.clear()
     runs.halt("one")
     follower.look()
     told = [event.data for event in place.queue.events() if event.kind == "channel"]
-    assert [each["state"] for each in told] == ["up", "down", "stopped"]
+    assert [each["state"] for each in told] == ["up", "down", "up", "stopped"]
     assert told[1]["reason"] == "the source is away"
