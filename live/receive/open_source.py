@@ -227,6 +227,8 @@ def why(error: Exception, address: Address, *, opening: bool) -> str:
         return "the data is not a readable stream"
     if isinstance(error, av.error.ArgumentError):
         return "its container or protocol is not allowed here, or the stream is damaged"
+    if number == errno.EPROTONOSUPPORT and address.kind == "rtsp":
+        return "it offers no RTSP over TCP, which is the only way here: allow TCP at the server or camera"
     if number in _REFUSALS:
         return _at_opening(address) if opening else "the connection broke off"
     return cause(error)

@@ -21,8 +21,10 @@ def load_slate(path: Path, info: VideoInfo) -> Block:
         8-bit 4:2:0 planes as one block, uint8 of (height * 3 / 2, width).
 
     Raises:
-        OptionError: the file can't be read as a picture.
+        OptionError: the file doesn't exist, or can't be read as a picture.
     """
+    if not path.exists():
+        raise OptionError(f"The slate {path} does not exist.")
     try:
         with open_input(path, alone=True) as container:
             frame = next(container.decode(video=0))

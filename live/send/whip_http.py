@@ -38,6 +38,10 @@ _WORDS = {
     **dict.fromkeys((404, 405), "it is no WHIP endpoint: the path is wrong"),
     **dict.fromkeys((400, 406, 415, 422), "it does not accept this stream"),
     409: "it is not allowed: somebody else may be publishing there",
+    **dict.fromkeys(
+        (301, 302, 303), "it redirects in a way that doesn't repeat the offer: use the address that it names"
+    ),
+    **dict.fromkeys((307, 308), "it redirects too often"),
 }
 """What an error status means."""
 
@@ -186,23 +190,23 @@ def _checked(answer: str, host: str) -> tuple[str, str]:
         OutputError: libav can't send anything to it, or would send what the server has not agreed to.
     """
     if not answer.startswith("v="):
-        raise OutputError("Its answer is no session description: the path is wrong.")
+        raise OutputError("its answer is no session description: the path is wrong.")
     for media in _MEDIA.finditer(answer):
         if media["port"] == "0":
-            raise OutputError(f"It accepts no {_NAMES[media['kind']]}.")
+            raise OutputError(f"it accepts no {_NAMES[media['kind']]}.")
     usable = [
         found
         for found in _CANDIDATE.finditer(answer)
         if found["protocol"].lower() == "udp" and not found["host"].endswith(".local")
     ]
     if not usable:
-        raise OutputError("Its answer names no UDP address of its own to send to.")
+        raise OutputError("its answer names no UDP address of its own to send to.")
     known = _addresses(host)
     chosen = next((found for found in usable if found["host"] in known), usable[0])
     kept = _ANY_CANDIDATE.sub(lambda found: chosen[0] if found.start() == chosen.start() else "", answer)
     kept = kept.replace("\n", "\r\n")
     if len(kept.encode()) > _MOST_READ:
-        raise OutputError(f"Its answer is longer than libav reads ({_MOST_READ} bytes).")
+        raise OutputError(f"its answer is longer than libav reads ({_MOST_READ} bytes).")
     return kept, f"{chosen['host']}:{chosen['port']}"
 
 

@@ -37,8 +37,8 @@ class ChannelFollower:
     def look(self) -> None:
         """Note what has changed since the last look.
 
-        A channel that has not been live yet is not down, nor is one that has ended without an error: it was asked to, as
-        by the end of the service, or its source is over.
+        A channel that has not been live yet is not down, nor is one that has ended without an error: it was asked to,
+        as by the end of the service, or its source is over.
         """
         for channel in self._channels.overview():
             if channel["phase"] == "ended" and not channel.get("error"):

@@ -102,6 +102,21 @@ def test_srt_without_ffmpeg_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     assert "SRT needs the program ffmpeg" in ended.reason
 
 
+class OnlyByUdp(RtspServer):
+    def _answer(self, request: str) -> bytes:
+        answer = super()._answer(request)
+        return answer.replace(b"200 OK", b"461 Unsupported Transport") if request.startswith("SETUP") else answer
+
+
+@pytest.mark.slow(seconds=4)
+def test_a_server_of_rtsp_by_udp_alone_is_told_of() -> None:
+    with OnlyByUdp(program("ffmpeg"), MADE, H264, AAC) as server, Pulled(server.url) as pulled:
+        assert (
+            pulled.end(20).reason
+            == "it offers no RTSP over TCP, which is the only way here: allow TCP at the server or camera"
+        )
+
+
 def test_rtsp_gives_pictures_and_sound_and_silence_ends_it() -> None:
     with RtspServer(program("ffmpeg"), MADE, H264, AAC) as server, Pulled(server.url) as pulled:
         pulled.pictures(40)

@@ -14,8 +14,8 @@ USUAL = PlayoutSettings(targets=(parse_target("a.mkv"),), sound=None)
 
 def test_a_slate_that_is_no_picture_is_refused_before_there_is_a_source(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no picture")
-    for name in ("none.png", "text.png"):
-        with pytest.raises(OptionError, match=f"The slate .*{name} can't be read as a picture"):
+    for name, fault in (("none.png", "does not exist"), ("text.png", "can't be read as a picture")):
+        with pytest.raises(OptionError, match=f"The slate .*{name} {fault}"):
             try_choices(replace(USUAL, slate=tmp_path / name))
 
 

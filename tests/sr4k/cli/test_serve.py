@@ -272,7 +272,7 @@ channels:
             "error: channels.secure: SSL_CERT_FILE names /none.pem, which is not a file",
             "error: channels.model: ",
             "error: channels.encoder: The hevc encoder can't be opened",
-            "error: channels.slate: The slate none.png can't be read as a picture",
+            "error: channels.slate: The slate none.png does not exist",
             "error: metrics: ",
             "error: channels.port: can't listen on udp://127.0.0.1:",
         )

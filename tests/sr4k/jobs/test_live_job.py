@@ -137,7 +137,7 @@ def test_without_a_python_to_start_processes_with_it_says_what_to_do(
 def test_choices_that_can_never_work_are_refused_before_the_source_comes(tmp_path: Path) -> None:
     (tmp_path / "garbage.safetensors").write_text("no weights")
     choices: tuple[tuple[dict[str, Any], str], ...] = (
-        ({"slate": tmp_path / "none.png"}, "The slate .*none.png can't be read as a picture"),
+        ({"slate": tmp_path / "none.png"}, "The slate .*none.png does not exist"),
         ({"options": {"nope": "1"}}, "has no option 'nope'"),
         ({"weights": tmp_path / "garbage.safetensors"}, "garbage.safetensors"),
     )
