@@ -12,6 +12,7 @@ from av.codec.hwaccel import HWAccel
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
+from sr4k.common.jpeg_end import jpeg_is_cut_off
 from sr4k.errors import InputError
 from sr4k.media.crop import Crop
 from sr4k.media.decoded_picture import positive
@@ -22,7 +23,7 @@ from sr4k.media.quality_meter import QualityMeter
 from sr4k.media.reading.discontinuities import OneClock, from_key_frame
 from sr4k.media.reading.display_order import Order
 from sr4k.media.reading.duration import Extent
-from sr4k.media.reading.jpeg import holds_jpeg_files, is_cut_off
+from sr4k.media.reading.jpeg import holds_jpeg_files
 from sr4k.media.reading.losses import REORDERED, Losses, PendingPackets
 from sr4k.media.reading.missing_pts import counted_back, held_back
 from sr4k.media.reading.open_file import open_input, open_piped, video_stream
@@ -179,7 +180,7 @@ class VideoFile:
                     continue
                 if has_further_pages(pages):
                     self.passed_over.add("its pages after the first")
-            if self._are_jpeg_files and is_cut_off(packet):
+            if self._are_jpeg_files and jpeg_is_cut_off(bytes(packet)):
                 self._cut.add(packet.pts)
             try:
                 for picture in self.stream.decode(plain_packet(packet, self.stream)):

@@ -1,24 +1,39 @@
 """Find picture files and read them."""
 
+import logging
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sr4k.common.jpeg_end import START_OF_FILE, jpeg_is_cut_off
+from sr4k.common.library_lines import library_lines
 from sr4k.common.opencv import cv2
 from sr4k.common.picture_suffixes import READABLE
 from sr4k.errors import InputError
+
+log = logging.getLogger(__name__)
+
+_WHAT_TO_DO = "Take it out of the folder, or put a whole one in its place."
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
     """Read a picture file as uint8 RGB (H, W, 3).
 
     Raises:
-        InputError: OpenCV can't read it.
+        InputError: OpenCV can't read it, or it is cut off.
     """
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None  # reading a pipe would block
+    if not path.is_file():  # reading a pipe would block
+        raise InputError(f"{path} is no file: a picture is expected.")
+    if _is_cut_off(path):
+        raise InputError(f"{path} is damaged: the picture is cut off. {_WHAT_TO_DO}")
+    with library_lines() as lines:
+        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise InputError(f"{path} isn't a picture that OpenCV can read.")
+        raise InputError(f"{path} isn't a picture that OpenCV can read. {_WHAT_TO_DO}")
+    for line in lines:
+        _tell(path, line)
     return np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
 
 
@@ -37,3 +52,19 @@ def picture_files(folders: list[Path]) -> list[Path]:
     if not files:
         raise InputError(f"No pictures below {', '.join(map(str, folders))}: expected {', '.join(sorted(READABLE))}.")
     return files
+
+
+def _is_cut_off(path: Path) -> bool:
+    """Whether a picture is cut off of which OpenCV would make a whole one: a JPEG file, whatever its suffix."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(START_OF_FILE))
+            return start == START_OF_FILE and jpeg_is_cut_off(start + file.read())
+    except OSError as err:
+        raise InputError(f"{path} can't be read ({err.strerror}).") from err
+
+
+@cache  # pictures are read several times, and told of once
+def _tell(path: Path, line: str) -> None:
+    """Tell what a library says of a picture that it could read."""
+    log.warning("%s: %s", path, line)

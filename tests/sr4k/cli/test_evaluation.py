@@ -95,6 +95,17 @@ class TestEval:
         assert done.stderr.startswith(f"error: {tmp_path / 'small.png'} is 40x{side}, and ")
         assert "from 16x16 pixels on" in done.stderr and done.stderr.count("\n") == 1
 
+    @pytest.mark.parametrize("suffix", [".jpg", ".png"])
+    def test_a_picture_that_is_cut_off_is_named_and_nothing_else_said(
+        self, suffix: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        data = cv2.imencode(suffix, photographs.astronaut()[:64, :64])[1].tobytes()
+        (tmp_path / f"half{suffix}").write_bytes(data[: len(data) // 2])
+        done = sr4k("eval", tmp_path, "--model", "luma")
+        assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+        assert done.stderr.startswith(f"error: {tmp_path / 'half'}{suffix} ") and "Take it out" in done.stderr
+        assert capfd.readouterr() == ("", "")
+
     def test_what_is_no_folder_is_told_before_anything_is_measured(self, folder: Path) -> None:
         for other, said in ((folder / "none", "does not exist"), (folder / "chelsea.png", "is not a folder")):
             done = sr4k("eval", folder, other, "--model", "luma")

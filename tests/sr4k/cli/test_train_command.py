@@ -70,3 +70,20 @@ def test_a_run_that_can_not_be_written_says_how_to_go_on(tmp_path: Path) -> None
     done = train(tmp_path / "pictures", "--out", tmp_path / "run", "--config", "luma", "--steps", 1, "--batch", 1)
     assert done.exit_code == 4
     assert re.search(r"can't be written \(.*\)\. .*run it again to continue", " ".join(done.stderr.split()))
+
+
+@pytest.mark.slow(seconds=2)
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_picture_that_is_cut_off_is_named_and_not_learned_from(
+    suffix: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "pictures").mkdir()
+    data = cv2.imencode(suffix, pictures.astronaut()[:256, :256])[1].tobytes()
+    (tmp_path / "pictures" / f"a{suffix}").write_bytes(data)
+    (tmp_path / "pictures" / f"half{suffix}").write_bytes(data[: len(data) // 2])
+    done = train(tmp_path / "pictures", "--out", tmp_path / "run", "--config", "luma", "--steps", 1, "--batch", 1)
+    assert done.exit_code == 3
+    assert done.stderr.startswith(f"error: {tmp_path / 'pictures' / 'half'}{suffix} ") and "Take it out" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert capfd.readouterr() == ("", "")
