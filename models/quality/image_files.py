@@ -1,5 +1,6 @@
 """Find picture files and read them."""
 
+import hashlib
 import logging
 from functools import cache
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sr4k.common.file_hash import sha256_of
 from sr4k.common.jpeg_end import START_OF_FILE, jpeg_is_cut_off
 from sr4k.common.library_lines import library_lines
 from sr4k.common.opencv import cv2
@@ -54,6 +56,21 @@ def picture_files(folders: list[Path]) -> list[Path]:
     return files
 
 
+def hash_of_pictures(folders: list[Path]) -> str:
+    """Return a hash of all picture files below the folders: of their bytes and their order, not of their names.
+
+    Raises:
+        InputError: there are none, one can't be read, or a folder is missing or is none.
+    """
+    together = hashlib.sha256()
+    for path in picture_files(folders):
+        try:
+            together.update(sha256_of(path).encode())
+        except OSError as err:
+            raise _unreadable(path, err) from err
+    return together.hexdigest()
+
+
 def _is_cut_off(path: Path) -> bool:
     """Whether a picture is cut off of which OpenCV would make a whole one: a JPEG file, whatever its suffix."""
     try:
@@ -61,7 +78,11 @@ def _is_cut_off(path: Path) -> bool:
             start = file.read(len(START_OF_FILE))
             return start == START_OF_FILE and jpeg_is_cut_off(start + file.read())
     except OSError as err:
-        raise InputError(f"{path} can't be read ({err.strerror}).") from err
+        raise _unreadable(path, err) from err
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path} can't be read ({error.strerror}).")
 
 
 @cache  # pictures are read several times, and told of once

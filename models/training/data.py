@@ -114,8 +114,8 @@ def _rate_windows(low: NDArray[np.uint8], patch: int) -> tuple[NDArray[np.intp],
 def batches(pairs: list[Pair], *, patch: int, batch: int, seed: int, start: int, relit: float = 0.0) -> Iterator[Batch]:
     """Yield endless random batches of RGB windows, from batch ``start`` on.
 
-    Windows are rotated and mirrored, and a share ``relit`` of them has other levels. Batch number k depends on ``seed``
-    and k alone, so a run resumed at ``start`` gets the same batches as an uninterrupted one.
+    Windows are rotated and mirrored, and a share ``relit`` of them has other levels. Of the same pairs, batch number k
+    depends on ``seed`` and k alone, so a run resumed at ``start`` gets the same batches as an uninterrupted one.
     """
     share = np.array([len(pair.windows) for pair in pairs], np.float64)
     share /= share.sum()

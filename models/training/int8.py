@@ -23,7 +23,14 @@ log = logging.getLogger(__name__)
 
 
 def tuned_for_int8(
-    model: zoo.Model, recipe: Recipe, source: Source, folders: list[Path], out: Path, *, validate: list[Path]
+    model: zoo.Model,
+    recipe: Recipe,
+    source: Source,
+    folders: list[Path],
+    out: Path,
+    *,
+    pictures: str,
+    validate: list[Path],
 ) -> zoo.Model:
     """Calibrate a float model on pictures, and fine-tune a copy of its weights with all roundings.
 
@@ -33,11 +40,12 @@ def tuned_for_int8(
         source: batches to train on, as for `Trainer`.
         folders: folders of pictures for the calibration.
         out: folder of the run; an interrupted run is resumed.
+        pictures: hash of the pictures of these folders, as for `Trainer`.
         validate: folders of test pictures.
 
     Raises:
         InputError: the pictures can't be read.
-        OptionError: ``out`` holds a run of another recipe, or a damaged one.
+        OptionError: ``out`` holds a run of another recipe or on other pictures, or a damaged one.
         OutputError: ``out`` can't be written to.
     """
     folded = model.folded(None)
@@ -57,6 +65,7 @@ def tuned_for_int8(
         recipe.model_copy(update=changes),
         with_own_output(source, model, recipe.int8),
         out,
+        pictures=pictures,
         validate=validate,
         ops=_rounded,
     )

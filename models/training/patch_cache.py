@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sr4k.common.whole_file import write_whole
 from sr4k.errors import InputError, OptionError
-from sr4k.models.quality.image_files import picture_files, read_rgb
+from sr4k.models.quality.image_files import hash_of_pictures, picture_files, read_rgb
 from sr4k.models.source_quality import WORST, like_h264
 from sr4k.models.training.clips import SMALLEST, Patches, patches_of
 from sr4k.models.training.codec import CODECS
@@ -62,7 +62,7 @@ def batches_of(
 ) -> Iterator[Batch]:
     """Yield endless random batches of luma patches of similar quality, rotated and mirrored, from batch ``start`` on.
 
-    Batch number k depends on ``seed`` and k alone.
+    From the same cache, batch number k depends on ``seed`` and k alone.
 
     Args:
         cache: patches to draw from.
@@ -130,10 +130,10 @@ def make_cache(folders: list[Path], settings: Clips, seed: int, out: Path) -> Ca
 
     Raises:
         InputError: there are no pictures, one can't be read, or none is large enough.
-        OptionError: the shards in ``out`` were made with other settings.
+        OptionError: the shards in ``out`` were made with other settings or of other pictures.
         OutputError: a file can't be written.
     """
-    _check_settings(settings, seed, out)
+    _check_settings(settings, seed, hash_of_pictures(folders), out)
     files = picture_files(folders)
     for version in range(settings.versions):
         if (out / _name(version, _PARTS[-1])).exists():
@@ -168,9 +168,9 @@ def read_cache(folder: Path) -> Cache:
     )
 
 
-def _check_settings(settings: Clips, seed: int, out: Path) -> None:
-    """Refuse a folder of clips made with other settings; only ``versions`` may differ."""
-    now = {"seed": seed} | settings.model_dump(mode="json", exclude={"versions"})
+def _check_settings(settings: Clips, seed: int, pictures: str, out: Path) -> None:
+    """Refuse a folder of clips made with other settings or of other pictures; only ``versions`` may differ."""
+    now = {"seed": seed, "pictures": pictures} | settings.model_dump(mode="json", exclude={"versions"})
     path = out / _SETTINGS
     if not path.exists():
         write_whole(path, json.dumps(now).encode())

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 
 from sr4k.common.plotting import require_plotting
 from sr4k.models import catalogue, zoo
+from sr4k.models.quality.image_files import hash_of_pictures
 from sr4k.models.quality.testset import check_pictures, titles_of
 from sr4k.models.training.data import Batch, batches, load_pairs
 from sr4k.models.training.history import HISTORY
@@ -39,7 +40,7 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
         InputError: no picture, none large enough, or its clips lack a quality that is trained; or a test picture is
             missing or too small.
         OptionError: a folder of ``validate`` is given twice, the start or a teacher is missing, ``out`` holds a run of
-            another recipe or a damaged one, the training diverges, or matplotlib is missing.
+            another recipe or on other pictures, or a damaged one, the training diverges, or matplotlib is missing.
         OutputError: ``out`` can't be written to.
     """
     require_plotting()  # fail now rather than after hours of work
@@ -51,11 +52,13 @@ def train_model(recipe: Recipe, folders: list[Path], out: Path, *, validate: lis
     net = fresh(catalogue.architecture(recipe.model))
     if recipe.start_from is not None:
         take(net, named(recipe.start_from, recipe.model, recipe.start_quality or 0))
-    check_same_run(out, recipe)
+    pictures = hash_of_pictures(folders)
+    check_same_run(out, recipe, pictures)
     source = _windows(recipe, folders) if recipe.clips is None else _patches(recipe, recipe.clips, folders, out)
-    weights = load_file(Trainer(net, recipe, source, out / FLOAT, validate=validate).run())
+    trainer = Trainer(net, recipe, source, out / FLOAT, pictures=pictures, validate=validate)
+    weights = load_file(trainer.run())
     model = zoo.Model(recipe.model, net.arch, weights)
-    model = tuned_for_int8(model, recipe, source, folders, out / "int8", validate=validate)
+    model = tuned_for_int8(model, recipe, source, folders, out / "int8", pictures=pictures, validate=validate)
     zoo.save(out, model)
     plot_history([out / FLOAT / HISTORY, out / "int8" / HISTORY], out / "training.png")
     return model

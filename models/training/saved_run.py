@@ -1,4 +1,4 @@
-"""What an interrupted run has saved: read, and compared with the recipe that is to continue it."""
+"""What an interrupted run has saved: read, and compared with the recipe and pictures that are to continue it."""
 
 import json
 from collections.abc import Iterator
@@ -18,25 +18,31 @@ FLOAT = "float"
 """Subfolder of a run for its float training."""
 
 
-def check_same_run(out: Path, recipe: Recipe) -> None:
-    """Check that a folder holds no run of another recipe, before anything is made for a run that would go there.
+def check_same_run(out: Path, recipe: Recipe, pictures: str) -> None:
+    """Check that a folder holds no other run, before anything is made for a run that would go there.
+
+    Args:
+        out: the folder.
+        recipe: of the run.
+        pictures: hash of those that it is trained on (`sr4k.models.quality.image_files.hash_of_pictures`).
 
     Raises:
         OptionError: it does, or one that is damaged.
     """
-    saved(out / FLOAT / CHECKPOINT, recipe, torch.device("cpu"))
+    saved(out / FLOAT / CHECKPOINT, recipe, pictures, torch.device("cpu"))
 
 
-def saved(path: Path, recipe: Recipe, device: torch.device) -> dict[str, Any] | None:
+def saved(path: Path, recipe: Recipe, pictures: str, device: torch.device) -> dict[str, Any] | None:
     """Return what a checkpoint holds; ``None``: there is none.
 
     Args:
         path: of the checkpoint.
         recipe: that its run must have had; ``every`` may differ.
+        pictures: hash of those that its run must have been trained on.
         device: to read its tensors to.
 
     Raises:
-        OptionError: it is from a run of another recipe, or damaged.
+        OptionError: it is from a run of another recipe or on other pictures, or damaged.
     """
     if not path.exists():
         return None
@@ -48,6 +54,11 @@ def saved(path: Path, recipe: Recipe, device: torch.device) -> dict[str, Any] | 
         raise OptionError(
             f"{path} is from a run of another recipe ({', '.join(differing)}): "
             "choose another --out, or the same recipe."
+        )
+    if state.get("pictures") != pictures:
+        raise OptionError(
+            f"{path} is from a run on other pictures, or of an older version: "
+            "choose another --out, or the same pictures in the same order."
         )
     return state
 

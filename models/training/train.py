@@ -79,11 +79,12 @@ class Trainer:
         recipe: settings of the run.
         source: function from the number of a batch to an endless iterator of batches from that one on.
         out: folder of the run; a run that it holds is resumed.
+        pictures: hash of the pictures that the batches are made of: the run is continued with the same ones alone.
         validate: folders of test pictures.
         ops: function that makes the `TorchOps` to compute with; ``None``: float or bfloat16.
 
     Raises:
-        OptionError: ``out`` holds a run of another recipe or a damaged one.
+        OptionError: ``out`` holds a run of another recipe or on other pictures, or a damaged one.
     """
 
     def __init__(
@@ -93,10 +94,12 @@ class Trainer:
         source: Source,
         out: Path,
         *,
+        pictures: str,
         validate: list[Path],
         ops: MakeOps | None = None,
     ) -> None:
         self.recipe, self.out, self.validate = recipe, out, titles_of(validate)
+        self._pictures = pictures
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         has_bf16 = self.device.type == "cuda" or _cpu_has_bfloat16()
         self._source, self._ops = source, ops or _in_float
@@ -205,6 +208,7 @@ class Trainer:
         state = {
             "step": self.step,
             "recipe": self.recipe.model_dump(mode="json"),
+            "pictures": self._pictures,
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "muon": self._muon.state_dict(),
@@ -270,7 +274,7 @@ class Trainer:
 
     def _resume(self) -> None:
         path = self.out / CHECKPOINT
-        state = saved(path, self.recipe, self.device)
+        state = saved(path, self.recipe, self._pictures, self.device)
         if state is None:
             return
         with damage_told(path):

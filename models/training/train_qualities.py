@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from sr4k.errors import OptionError
 from sr4k.models import catalogue, zoo
 from sr4k.models.architecture import LumaShape
+from sr4k.models.quality.image_files import hash_of_pictures
 from sr4k.models.training.crisp import CLEAN, LEVEL, crisp_source
 from sr4k.models.training.data import Batch
 from sr4k.models.training.history import HISTORY
@@ -55,13 +56,14 @@ def train_qualities(
     assert isinstance(arch, LumaShape)
     net = started(arch, recipe, quality)
     teachers = [] if recipe.teacher is None else [QualityNet.load(Path(name)) for name in recipe.teacher.models]
-    check_same_run(out, recipe)
+    pictures = hash_of_pictures(folders)
+    check_same_run(out, recipe, pictures)
     cache = make_cache(folders, quality.clips, recipe.seed, out / CLIPS)
     check_qualities(cache, quality)
     if recipe.teacher is not None:
         cache = taught_cache(cache, teachers, recipe.teacher.share, out / TAUGHT)
     log.info("%d patches", len(cache.facts))
-    trainer = Trainer(net, recipe, _source(cache, recipe, quality), out / FLOAT, validate=validate)
+    trainer = Trainer(net, recipe, _source(cache, recipe, quality), out / FLOAT, pictures=pictures, validate=validate)
     net.load_state_dict(load_file(trainer.run()))
     plot_history([out / FLOAT / HISTORY], out / "training.png")
     for k in range(quality.fixed):
@@ -73,7 +75,8 @@ def train_qualities(
         weights = {name: tensor.numpy() for name, tensor in net.plain()[k].state_dict().items()}
         model = zoo.Model(recipe.model, arch, weights, grade=quality.knots[k], crisp=quality.crisp is not None)
         near = _source(cache, recipe, quality, k)
-        model = tuned_for_int8(model, recipe, near, folders, out / f"int8-{model.grade:02d}", validate=validate)
+        beside = out / f"int8-{model.grade:02d}"
+        model = tuned_for_int8(model, recipe, near, folders, beside, pictures=pictures, validate=validate)
         model = model.with_detail(quality.detail)
         zoo.save(out, model)
     return model

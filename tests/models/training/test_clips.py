@@ -201,6 +201,11 @@ class TestCache:
         with pytest.raises(OptionError, match=r"other settings \(crf, patches\): use another --out"):
             make_cache([folder], SMALL.model_copy(update={"crf": (1, 2), "patches": 1}), 1, made)
 
+    def test_clips_of_other_pictures_are_not_mixed(self, made: Path, tmp_path: Path) -> None:
+        cv2.imwrite(str(tmp_path / "coffee.png"), pictures.coffee()[:280, :280, ::-1])
+        with pytest.raises(OptionError, match=r"other settings \(pictures\): use another --out"):
+            make_cache([tmp_path], SMALL, 1, made)
+
     def test_a_batch_depends_on_seed_and_number_alone(self, made: Path) -> None:
         cache = read_cache(made)
         source = batches_of(cache, batch=3, unsure=1.0, seed=1, start=0)

@@ -62,7 +62,7 @@ def test_between_knots_its_weights_are_interpolated() -> None:
 def test_a_step_changes_the_knots_next_to_the_quality_but_no_fixed_one(tmp_path: Path) -> None:
     net = QualityNet(SHAPE, KNOTS, fixed=1)
     settings = Recipe.model_validate({"model": "luma", "steps": 9, "batch": 2, "patch": 16, "warm_up": 1})
-    trainer = Trainer(net, settings, lambda _: iter(()), tmp_path, validate=[])
+    trainer = Trainer(net, settings, lambda _: iter(()), tmp_path, pictures="", validate=[])
     rng = np.random.default_rng(0)
     low, high = (rng.uniform(0, 255, (2, 1, side, side)).astype(np.float32) for side in (16, 32))
     for quality, changing in ((10.0, {1}), (25.0, {1, 2}), (40.0, {2})):
@@ -158,7 +158,8 @@ def test_shared_sets_differ_in_the_biases_of_the_head_alone_and_can_be_separated
     settings = Recipe.model_validate({"model": "luma", "steps": 9, "batch": 2, "patch": 16, "warm_up": 1})
     rng = np.random.default_rng(0)
     low, high = (rng.uniform(0, 255, (2, 1, side, side)).astype(np.float32) for side in (16, 32))
-    trainer = Trainer(QualityNet(SHAPE, KNOTS, shared=True), settings, lambda _: iter(()), tmp_path, validate=[])
+    net = QualityNet(SHAPE, KNOTS, shared=True)
+    trainer = Trainer(net, settings, lambda _: iter(()), tmp_path, pictures="", validate=[])
     for quality in (10.0, 30.0):
         trainer.train_step(Batch(low, high, quality))
     trainer.save()

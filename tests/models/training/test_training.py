@@ -1,6 +1,7 @@
 """Training, calibration and fine-tuning with tiny networks and pictures."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ torch = pytest.importorskip("torch")
 
 from sr4k.models.execute import IntegerExecutor, TorchOps, Trainable, padded, upscale, upscale_window  # noqa: E402
 from sr4k.models.luma import LumaNet, luma_of  # noqa: E402
+from sr4k.models.quality.image_files import hash_of_pictures  # noqa: E402
 from sr4k.models.rcan import TrainableRcan  # noqa: E402
 from sr4k.models.training.calibrate import best_clip, calibrate  # noqa: E402
 from sr4k.models.training.data import batches, load_pairs  # noqa: E402
@@ -59,7 +61,8 @@ def trainer(arch: Architecture, folder: Path, out: Path, **changes: object) -> T
     pairs = load_pairs([folder], patch=16, keep=0.4)
     settings = recipe(**changes)
     source = partial(batches, pairs, patch=16, batch=settings.batch, seed=1)
-    return Trainer(fresh(arch), settings, lambda start: source(start=start), out, validate=[])
+    found = hash_of_pictures([folder])
+    return Trainer(fresh(arch), settings, lambda start: source(start=start), out, pictures=found, validate=[])
 
 
 def on_picture(net: Trainable, low: np.ndarray) -> np.ndarray:
@@ -181,6 +184,57 @@ def test_a_run_is_not_resumed_with_another_recipe(folder: Path, tmp_path: Path) 
     trainer(LUMA, folder, tmp_path).run()
     with pytest.raises(OptionError, match=r"from a run of another recipe \(learning_rate 0\.01, now 0\.5\)"):
         trainer(LUMA, folder, tmp_path, learning_rate=0.5)
+
+
+@pytest.fixture(scope="module")
+def started(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was interrupted after its first checkpoint."""
+    out = tmp_path_factory.mktemp("run")
+    trainer(LUMA, folder, out / "float").save()
+    return out
+
+
+def changed_pictures(folder: Path, other: Path, change: str) -> Path:
+    """Copy pictures to another folder, and change them there."""
+    shutil.copytree(folder, other)
+    first, second, _ = sorted(other.iterdir())
+    if change == "one more":
+        shutil.copy(first, other / "more.png")
+    if change == "one less":
+        first.unlink()
+    if change == "another":
+        assert cv2.imwrite(str(first), pictures.astronaut()[200:400, :200])
+    if change == "another order":
+        first.rename(other / "last.png")
+    if change == "other names":
+        second.rename(other / "cat.png")
+    return other
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", ["one more", "one less", "another", "another order"])
+def test_a_run_is_not_resumed_with_other_pictures(change: str, folder: Path, started: Path, tmp_path: Path) -> None:
+    other = changed_pictures(folder, tmp_path / "other", change)
+    before = (started / "float" / CHECKPOINT).read_bytes()
+    with pytest.raises(OptionError, match=r"is from a run on other pictures, or of an older version: choose another "):
+        train_model(recipe(), [other], started, validate=[])
+    with pytest.raises(OptionError, match="on other pictures"):
+        trainer(LUMA, other, started / "float")
+    assert {path.name for path in started.rglob("*.*")} == {CHECKPOINT, WEIGHTS}
+    assert (started / "float" / CHECKPOINT).read_bytes() == before
+
+
+def test_a_run_is_resumed_with_the_same_pictures_of_other_names(folder: Path, started: Path, tmp_path: Path) -> None:
+    trainer(LUMA, changed_pictures(folder, tmp_path / "other", "other names"), started / "float")
+
+
+def test_a_checkpoint_of_an_older_version_is_refused_as_one_on_other_pictures(folder: Path, tmp_path: Path) -> None:
+    trainer(LUMA, folder, tmp_path).save()
+    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    del state["pictures"]
+    torch.save(state, tmp_path / CHECKPOINT)
+    with pytest.raises(OptionError, match="on other pictures, or of an older version"):
+        trainer(LUMA, folder, tmp_path)
 
 
 def test_a_training_that_diverges_ends_at_once_and_keeps_what_was_saved_before(folder: Path, tmp_path: Path) -> None:
