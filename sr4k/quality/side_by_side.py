@@ -4,12 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
 import numpy as np
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
 from sr4k.common.picture_suffixes import WRITABLE
@@ -162,16 +164,30 @@ def _beside(left: Block, right: Block, layout: CompareLayout) -> Block:
 def _labelled(block: Block) -> Block:
     """Write the labels at the top of both halves, if there is room. Return the block, which is changed in place."""
     luma = split_420(block)[0]
-    height, half = luma.shape[0], luma.shape[1] // 2
+    half = luma.shape[1] // 2
     if half < _LEAST_LABELLED:
         return block
-    scale = max(0.45, height / 1200)
     for left, name in ((0, "bicubic"), (half, "upscaled")):
-        where = (left + round(16 * scale), round(36 * scale))
-        for thickness, level in ((5, _SHADOW), (2, _LINE)):
-            width = max(1, round(thickness * scale))
-            cv2.putText(luma, name, where, cv2.FONT_HERSHEY_SIMPLEX, scale, level, width, cv2.LINE_AA)
+        covered = luma[:, left : left + half]
+        for coverage, level in zip(_letters(name, *covered.shape), (_SHADOW, _LINE), strict=True):
+            part = covered[: coverage.shape[0], : coverage.shape[1]]
+            part[:] = np.rint(part + (level - part.astype(np.float32)) * coverage)
     return block
+
+
+@cache
+def _letters(name: str, height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return how far a label's outline and its letters cover the upper left corner of a picture of this size, 0 to 1.
+
+    The outline is the letters grown: fonts of OpenCV 5 have no thickness in pixels.
+    """
+    scale = max(0.45, height / 1200)
+    drawn = np.zeros((min(height, round(56 * scale)), min(width, round(320 * scale))), np.uint8)
+    where, thickness = (round(16 * scale), round(36 * scale)), max(1, round(2 * scale))
+    cv2.putText(drawn, name, where, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thickness, cv2.LINE_AA)
+    around = 2 * max(1, round(1.5 * scale)) + 1
+    grown = cv2.dilate(drawn, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (around, around)))
+    return grown.astype(np.float32) / 255, drawn.astype(np.float32) / 255
 
 
 def _tick(picture: VideoFrame) -> Fraction:
