@@ -187,7 +187,7 @@ def _letters(name: str, height: int, width: int) -> tuple[NDArray[np.float32], N
     cv2.putText(drawn, name, where, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thickness, cv2.LINE_AA)
     around = 2 * max(1, round(1.5 * scale)) + 1
     grown = cv2.dilate(drawn, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (around, around)))
-    return grown.astype(np.float32) / 255, drawn.astype(np.float32) / 255
+    return np.divide(grown, 255, dtype=np.float32), np.divide(drawn, 255, dtype=np.float32)
 
 
 def _tick(picture: VideoFrame) -> Fraction:
