@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sr4k.common.printable import one_line
 from sr4k.engines.base import EngineSpec
 from sr4k.engines.openvino_library import ops, ov
 from sr4k.errors import EngineError
@@ -66,7 +67,7 @@ def sized(model: "ov.Model", layout: Layout, channels: int, rows: int, columns: 
 def reason(err: BaseException) -> str:
     """Return the last line of an error of OpenVINO's, which says what is wrong."""
     lines = [line.strip() for line in str(err).splitlines() if line.strip()]
-    return lines[-1][:300] if lines else type(err).__name__
+    return one_line(lines[-1], 300) if lines else type(err).__name__
 
 
 def cost_of(model: "ov.Model") -> Cost:

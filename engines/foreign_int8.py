@@ -19,6 +19,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
+from sr4k.common.printable import one_line
 from sr4k.engines import openvino_library  # noqa: F401  keeps NNCF from sending its telemetry
 from sr4k.errors import EngineError, OptionError
 from sr4k.models.foreign.onnx_file import nodes_of, tensors
@@ -101,7 +102,7 @@ def quantized(
                 ),
             )
     except Exception as err:  # whatever a quantiser makes of an architecture
-        words = " ".join(str(err).split())[:300]
+        words = one_line(str(err), 300)
         raise EngineError(f"NNCF can't quantise it: {words or type(err).__name__}") from err
     return bytes(made.SerializeToString())
 
@@ -170,7 +171,7 @@ def _check_runs(model: onnx.ModelProto, given: dict[str, Given]) -> None:
     try:
         onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"]).run(None, given)
     except Exception as err:  # of its C++ part: of classes that have no common one
-        words = " ".join(str(err).split())[:200]
+        words = one_line(str(err))
         raise OptionError(f"ONNX Runtime, in which activations are measured, can't run it ({words}).") from err
 
 

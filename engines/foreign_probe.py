@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from sr4k.common.printable import one_line
 from sr4k.engines.foreign_graph import cost_of, read_network, reason, sized
 from sr4k.engines.openvino_library import ov, shared_core
 from sr4k.errors import EngineError, Sr4kError
@@ -305,7 +306,7 @@ class _Trial:
         except (RuntimeError, TypeError) as err:
             words = str(err).strip().splitlines()
             raise EngineError(
-                f"it can't compute a picture of {size[1]}x{size[0]}: {words[-1][:300] if words else err}"
+                f"it can't compute a picture of {size[1]}x{size[0]}: {one_line(words[-1], 300) if words else err}"
             ) from err
         made: NDArray[Any] = request.get_output_tensor(0).data
         if made.ndim != 4 or made.shape[0] != 1:

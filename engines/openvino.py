@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from sr4k.common.printable import one_line
 from sr4k.engines.base import Cells, Engine, EngineSpec, Plane
 from sr4k.engines.openvino_devices import device_for
 from sr4k.engines.openvino_library import ov, shared_core
@@ -31,7 +32,7 @@ class OpenVinoEngine(Engine):
         except RuntimeError as err:
             if device == CPU:
                 raise
-            reason = " ".join(str(err).split())[:300]
+            reason = one_line(str(err), 300)
             raise EngineError(f"OpenVINO's {self.spec.device} does not take this network: {reason}") from err
         self._precision, self._macs = made.precision, made.macs
         self._threads = threads_of(self.spec) if device == CPU else 1

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from sr4k.common.printable import one_line
 from sr4k.engines.base import EngineSpec, Plane, joined
 from sr4k.engines.foreign_tiles import up
 from sr4k.engines.openvino_library import ov, shared_core
@@ -135,7 +136,7 @@ def tried(core: "ov.Core", device: str, spec: EngineSpec) -> Verdict:
     try:
         picture, seconds = _timed(core, device, made, inputs)
     except RuntimeError as err:
-        return replace(about, trouble=f"it fails ({' '.join(str(err).split())[:300]})")
+        return replace(about, trouble=f"it fails ({one_line(str(err), 300)})")
     exact = plan(core, CPU, replace(spec, precision="int8" if made.precision == "int8" else "fp32"))
     is_half = spec.precision in ("bf16", "fp16")  # which the CPU may not compute in
     own = plan(core, CPU, replace(spec, precision="auto") if is_half else spec)

@@ -56,13 +56,14 @@ def check_fit(path: Path, name: str, arch: Architecture, found: Mapping[str, tup
     Raises:
         OptionError: they differ; the message names keys and shapes.
     """
-    if differences := _differences(arch.shapes(), found):
-        more = f" and {len(differences) - _LISTED} more" if len(differences) > _LISTED else ""
-        raise OptionError(f"{path} does not fit {name}: {'; '.join(differences[:_LISTED])}{more}.")
+    if words := differences(arch.shapes(), found):
+        raise OptionError(f"{path} does not fit {name}: {words}.")
 
 
-def _differences(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> list[str]:
+def differences(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> str:
+    """Return how the shapes of tensors differ from those that a network has, in words; none if they don't."""
     wrong = [f"{k} is {found[k]}, not {expected[k]}" for k in expected if k in found and found[k] != expected[k]]
     missing = [f"{key} is missing" for key in expected if key not in found]
     unknown = [f"{key} is not known" for key in found if key not in expected]
-    return wrong + missing + unknown
+    every = wrong + missing + unknown
+    return "; ".join(every[:_LISTED]) + (f" and {len(every) - _LISTED} more" if len(every) > _LISTED else "")

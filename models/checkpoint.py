@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sr4k.common.printable import one_line
 from sr4k.errors import OptionError
 from sr4k.models.architecture import Architecture, RcanShape
 from sr4k.models.check_weights import check_fit
@@ -100,7 +101,7 @@ def state_dict_of(path: Path) -> dict[str, Tensor]:
             "Save its state_dict() alone, and pass that file."
         ) from err
     except Exception as err:  # the reader fails in many ways on a file of another kind
-        words = f" ({' '.join(str(err).split())[:200]})" if len(str(err)) > 10 else ""
+        words = f" ({one_line(str(err))})" if len(str(err)) > 10 else ""
         raise OptionError(f"{path} can't be read as a PyTorch checkpoint: it is none, or is cut off{words}.") from err
     for wrapper in _WRAPPERS:
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):

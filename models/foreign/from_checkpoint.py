@@ -6,7 +6,7 @@ Files are loaded with ``weights_only=True`` or as safetensors: nothing in them i
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,21 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from sr4k.common.printable import one_line
 from sr4k.errors import OptionError
+from sr4k.models.check_weights import differences
 from sr4k.models.foreign.card import Card
 from sr4k.models.foreign.photographs import photograph
 from sr4k.models.foreign.store import MOST_BYTES, WEIGHTS, hash_of_file
 
 try:
-    import resselt
     import torch
+    from resselt.archs import internal_registry
+    from resselt.utilities.state_dict import canonicalize_state_dict
     from safetensors.torch import load_file, save_file
 
     from sr4k.models.checkpoint import state_dict_of
+    from sr4k.models.foreign.key_names import with_known_names
 except ImportError as err:
     raise OptionError(
         f"To convert a checkpoint PyTorch and resselt are needed ({err}): pip install 'sr4k-stream[convert]'."
@@ -40,6 +44,8 @@ networks that keep the first size for ever."""
 MOST_APART = 1e-3
 """Largest difference that is tolerated between the results of ONNX and PyTorch, of values from 0 to 1."""
 
+_INSTEAD = "export it to ONNX where it comes from, and add that."
+
 Picture = NDArray[np.float32]
 
 
@@ -48,7 +54,7 @@ def load_network(path: Path) -> tuple[Any, str]:
 
     Raises:
         OptionError: the file can't be read, or holds more than tensors or values that are not finite, or the
-            architecture is not known.
+            architecture is not known, or is not that of its weights.
     """
     if not path.is_file() or path.stat().st_size > MOST_BYTES:
         raise OptionError(f"{path} is no checkpoint: a file of at most {MOST_BYTES >> 20} MiB is expected.")
@@ -57,17 +63,36 @@ def load_network(path: Path) -> tuple[Any, str]:
     for key, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise OptionError(f"{path} is damaged: {key} holds values that are not finite.")
+    network = _network_of(path, with_known_names(canonicalize_state_dict(state)))
+    return network.float().eval(), str(network.parameters_info.name)
+
+
+def _network_of(path: Path, state: dict[str, "torch.Tensor"]) -> Any:
+    """Return the network of the architecture that has these names, with these weights."""
+    known = next((each for each in internal_registry.store.values() if each.detect(state)), None)
+    if known is None:
+        raise OptionError(f"{path} is of no architecture that resselt recognises: {_INSTEAD}")
+    network: Any = None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            network: Any = resselt.load_from_state_dict(state)
+            network = known.load(state)
+            network.load_state_dict(state)
     except Exception as err:  # whatever an architecture's own code makes of another's weights
-        words = " ".join(str(err).split())[:200]
+        words = "" if network is None else differences(_shapes(network.state_dict()), _shapes(state))
         raise OptionError(
-            f"{path} is of no architecture that resselt recognises{f' ({words})' if words else ''}: export it to ONNX "
-            "where it comes from, and add that."
+            f"{path} has the names of {known.id}'s weights, but resselt can't load it as that "
+            f"({words or _trouble(err)}): {_INSTEAD}"
         ) from err
-    return network.float().eval(), str(network.parameters_info.name)
+    return network
+
+
+def _shapes(state: Mapping[str, "torch.Tensor"]) -> dict[str, tuple[int, ...]]:
+    return {key: tuple(tensor.shape) for key, tensor in state.items()}
+
+
+def _trouble(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else one_line(str(error)) or type(error).__name__
 
 
 def converted(path: Path, made: Path, probe: Callable[[bytes], Card], ran: Callable[[bytes, Picture], Picture]) -> Card:
@@ -158,7 +183,7 @@ def _traced(path: Path, network: "torch.nn.Module", channels: int, size: tuple[i
                 dynamo=False,
             )
     except Exception as err:  # whatever the exporter makes of an architecture
-        words = next(iter(str(err).strip().splitlines()), type(err).__name__)[:200]
+        words = one_line(next(iter(str(err).strip().splitlines()), type(err).__name__))
         raise OptionError(f"{path} can't be exported to ONNX: {words}") from err
     model = onnx.load_from_string(out.getvalue())
     del model.graph.value_info[:]

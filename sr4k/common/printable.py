@@ -22,6 +22,12 @@ def printable(text: str, *, keep: str = "") -> str:
     return "".join(character if character in keep or _is_safe(character) else _escape(character) for character in text)
 
 
+def one_line(text: str, most: int = 200) -> str:
+    """Return text in one line, cut between two words where it is longer than ``most`` characters."""
+    words = " ".join(text.split())
+    return words if len(words) <= most else f"{words[: most + 1].rsplit(' ', 1)[0][:most]} …"
+
+
 def clock(seconds: float | Fraction) -> str:
     """Return a time in seconds (0 or more) as ``0:05:00.20``."""
     whole = int(seconds)

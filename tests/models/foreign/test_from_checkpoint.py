@@ -204,6 +204,14 @@ def test_weights_that_are_not_finite_and_unknown_architectures_are_refused(tmp_p
     torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "net.pth")
     with pytest.raises(OptionError, match="no architecture that resselt recognises"):
         load_network(tmp_path / "net.pth")
+
+
+def test_weights_that_do_not_fit_the_architecture_of_their_names_are_refused_with_what_differs(tmp_path: Path) -> None:
     torch.save({"body.0.weight": torch.zeros(8, 3, 3, 3), "body.1.weight": torch.zeros(8)}, tmp_path / "net.pth")
-    with pytest.raises(OptionError, match="no architecture that resselt recognises"):
+    with pytest.raises(OptionError, match=r"the names of Compact's weights, but .* \('body\.1\.bias' is missing\)"):
+        load_network(tmp_path / "net.pth")
+    state = small("ESRGAN").state_dict()
+    name = "model.1.sub.0.RDB1.conv1.0.bias"
+    torch.save(state | {name: torch.zeros(8)}, tmp_path / "net.pth")
+    with pytest.raises(OptionError, match=rf"of ESRGAN's weights, but .* \({name} is \(8,\), not \(32,\)\): export"):
         load_network(tmp_path / "net.pth")
