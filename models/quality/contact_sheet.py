@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
+from sr4k.common.whole_file import write_whole
 from sr4k.errors import OutputError
 
 _SIDE, _ZOOM = 96, 3
@@ -35,18 +36,21 @@ class ContactSheet:
         self._rows.append(_row(name, versions, top, left))
 
     def write(self, target: Path) -> None:
-        """Write the picture file.
+        """Write the picture file, of the kind that its suffix names. It is whole, or what it was before.
 
         Raises:
-            OutputError: the file can't be written.
+            OutputError: the file can't be written, its folder does not exist, or no picture has this suffix and size.
         """
         sheet = np.concatenate(self._rows)
         try:
-            written = cv2.imwrite(str(target), sheet[..., ::-1])
+            is_made, picture = cv2.imencode(target.suffix, sheet[..., ::-1])
         except cv2.error:
-            written = False
-        if not written:
-            raise OutputError(f"{target} can't be written as a picture: does its folder exist, and is it a .png?")
+            is_made = False
+        if not is_made or not target.absolute().parent.is_dir():
+            raise OutputError(
+                f"{target} can't be written as a picture: does its folder exist, and is it a .png, .jpg, .tif or .webp?"
+            )
+        write_whole(target, picture.tobytes())
 
 
 def _row(name: str, versions: dict[str, NDArray[np.uint8]], top: int, left: int) -> NDArray[np.uint8]:

@@ -1,10 +1,8 @@
 """Plot the history of a run. Needs matplotlib."""
 
-import io
 from pathlib import Path
 
-from sr4k.common.plotting import new_figure
-from sr4k.common.whole_file import write_whole
+from sr4k.common.plotting import new_figure, write_figure
 from sr4k.models.training.history import read_history
 
 
@@ -37,6 +35,4 @@ def plot_history(histories: list[Path], target: Path) -> None:
     if error_axes.lines:
         error_axes.legend()
     psnr_axes.set(title="PSNR-Y, dB (dashed: int8)", xlabel="step")
-    picture = io.BytesIO()
-    figure.savefig(picture, dpi=100, format="png")
-    write_whole(target, picture.getvalue())
+    write_figure(figure, target)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sr4k.bench.machine import in_words
-from sr4k.common.plotting import new_figure
+from sr4k.common.plotting import new_figure, write_figure
+from sr4k.common.whole_file import write_whole
 
 
 def as_markdown(result: dict[str, Any], command: str) -> str:
@@ -94,10 +95,13 @@ def _heading(sizes: dict[str, Any], part: str, title: str, columns: list[str]) -
 
 
 def store(folder: Path, name: str, result: dict[str, Any], page: str) -> None:
-    """Write ``name``.json and ``name``.md."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
-    (folder / f"{name}.md").write_text(page)
+    """Write ``name``.json and ``name``.md. Each is whole, or what it was before.
+
+    Raises:
+        OutputError: a file can't be written.
+    """
+    write_whole(folder / f"{name}.json", f"{json.dumps(result, indent=2)}\n".encode())
+    write_whole(folder / f"{name}.md", page.encode())
 
 
 def plot(result: dict[str, Any], target: Path) -> None:
@@ -105,6 +109,7 @@ def plot(result: dict[str, Any], target: Path) -> None:
 
     Raises:
         OptionError: matplotlib is not installed.
+        OutputError: the file can't be written.
     """
     figure = new_figure(13, 4)
     stage_axes, rate_axes, queue_axes = figure.subplots(1, 3)
@@ -119,7 +124,7 @@ def plot(result: dict[str, Any], target: Path) -> None:
     rate_axes.legend()
     rate_axes.grid(alpha=0.3, which="both")
     _plot_queues(queue_axes, {size: found["pipeline"] for size, found in sizes.items() if "pipeline" in found})
-    figure.savefig(target, dpi=100)
+    write_figure(figure, target)
 
 
 def _plot_stages(axes: Any, by_size: dict[str, dict[str, float]]) -> None:

@@ -3,6 +3,7 @@
 import logging
 import shlex
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,7 @@ def bench(
         from sr4k.common.plotting import new_figure
         from sr4k.configs import load_preset
         from sr4k.jobs.model_choice import existing_model
+        from sr4k.media.writing.made_folder import folder_made
         from sr4k.media.writing.target_file import check_folder
         from sr4k.models import zoo
         from sr4k.models.catalogue import DEFAULT
@@ -61,16 +63,17 @@ def bench(
             new_figure(1, 1)  # fail now if matplotlib is missing, not after minutes of measuring
         logging.basicConfig(level=logging.WARNING, format="%(message)s")
         logging.getLogger("sr4k.bench").setLevel(logging.INFO)
-        result = run_suite(
-            load_preset(config),
-            parts=part or Part,
-            sizes=size or InputSize,
-            models=models,
-            frames=frames,
-            rounds=rounds,
-        )
-        page = as_markdown(result, shlex.join(["sr4k", *sys.argv[1:]]))
-        typer.echo(page)
-        if out is not None:
-            store(out, "bench", result, page)
-            plot(result, out / "bench.png")
+        with nullcontext() if out is None else folder_made(out):
+            result = run_suite(
+                load_preset(config),
+                parts=part or Part,
+                sizes=size or InputSize,
+                models=models,
+                frames=frames,
+                rounds=rounds,
+            )
+            page = as_markdown(result, shlex.join(["sr4k", *sys.argv[1:]]))
+            typer.echo(page)
+            if out is not None:
+                store(out, "bench", result, page)
+                plot(result, out / "bench.png")

@@ -64,7 +64,10 @@ def evaluate(
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(help="Picture (.png) to write, with crops of all results side by side; outside the folders."),
+        typer.Option(
+            help="Picture (.png, .jpg, .tif or .webp) to write, with crops of all results side by side; outside the "
+            "folders."
+        ),
     ] = None,
     overwrite: Overwrite = False,
     as_json: Annotated[

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from sr4k.errors import OptionError, OutputError
 from sr4k.media.writing.target_file import already_there, check_folder
@@ -29,5 +30,10 @@ def check_new_file(target: Path, suffixes: Collection[str], *, overwrite: bool) 
     if not folder.exists():
         raise OutputError(f"{target} can't be written, as the folder {folder} does not exist: create it first.")
     check_folder(folder, target.name)
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as err:
+        raise OutputError(f"{target} can't be written: no file can be made in {folder} ({err.strerror}).") from err
     if os.path.lexists(target) and not overwrite:
         raise already_there(target)

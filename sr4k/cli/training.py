@@ -134,6 +134,7 @@ def quantize(
 
 def _quantize_checkpoint(weights: Path, data: list[Path], model: str, out: Path) -> None:
     _need_torch()
+    from sr4k.media.writing.made_folder import folder_made
     from sr4k.media.writing.target_file import check_apart, check_folder
     from sr4k.models import zoo
     from sr4k.models.training.calibrate import calibrate
@@ -142,9 +143,9 @@ def _quantize_checkpoint(weights: Path, data: list[Path], model: str, out: Path)
     for file in zoo.files_of(out, model):
         check_apart(file, [weights])
     loaded = zoo.load(model, weights)
-    calibration = calibrate(loaded.folded(None), data)
-    out.mkdir(parents=True, exist_ok=True)
-    zoo.save(out, zoo.Model(loaded.name, loaded.arch, loaded.weights, calibration))
+    with folder_made(out):
+        calibration = calibrate(loaded.folded(None), data)
+        zoo.save(out, zoo.Model(loaded.name, loaded.arch, loaded.weights, calibration))
     say(f"{model} is ready in {out}. Use it:  sr4k-stream --model {model} --weights {out} IN OUT", err=True)
 
 

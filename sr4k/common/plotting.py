@@ -3,9 +3,12 @@
 import atexit
 import logging
 import os
+from io import BytesIO
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sr4k.common.whole_file import write_whole
 from sr4k.errors import OptionError
 
 
@@ -39,3 +42,14 @@ def new_figure(width: float, height: float) -> Any:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def write_figure(figure: Any, target: Path) -> None:
+    """Write a figure as a picture file of the kind that its suffix names. The file is whole, or what it was before.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    picture = BytesIO()
+    figure.savefig(picture, dpi=100, format=target.suffix.lower().removeprefix("."))
+    write_whole(target, picture.getvalue())

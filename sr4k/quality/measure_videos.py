@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from io import BytesIO
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +15,7 @@ import numpy as np
 from av.codec.context import Flags
 from av.video.frame import VideoFrame
 
-from sr4k.common.plotting import new_figure
-from sr4k.common.whole_file import write_whole
+from sr4k.common.plotting import new_figure, write_figure
 from sr4k.errors import InputError
 from sr4k.media.crop import Crop
 from sr4k.media.decoded_picture import positive, shown_tags
@@ -144,9 +142,7 @@ def plot_course(course: Course, target: Path) -> None:
         axes.set(ylabel=f"{name} ({unit})" if unit else name)
         axes.grid(alpha=0.3)
     axes.set(xlabel="seconds")
-    picture = BytesIO()
-    figure.savefig(picture, dpi=100, format=target.suffix.lower().removeprefix("."))
-    write_whole(target, picture.getvalue())
+    write_figure(figure, target)
 
 
 class _Shown(NamedTuple):

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from full_disks import full_disk
 from skimage import data as photographs
 from skimage.metrics import structural_similarity
 
@@ -121,6 +122,20 @@ def test_a_sheet_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     sheet.add("a", {"b": picture})
     with pytest.raises(OutputError, match="can't be written"):
         sheet.write(tmp_path / "nowhere" / "sheet.png")
+    with pytest.raises(OutputError, match=r"is it a \.png"):
+        sheet.write(tmp_path / "sheet.txt")
+    (tmp_path / "sheet.png").write_bytes(b"before")
+    with full_disk(100), pytest.raises(OutputError, match=r"sheet\.png can't be written \(File too large\)"):
+        sheet.write(tmp_path / "sheet.png")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
+
+
+@pytest.mark.parametrize(("suffix", "begin"), [(".jpg", b"\xff\xd8"), (".tiff", b"II*"), (".webp", b"RIFF")])
+def test_a_sheet_is_of_the_kind_that_its_name_says(suffix: str, begin: bytes, tmp_path: Path) -> None:
+    sheet = ContactSheet()
+    sheet.add("a", {"b": np.zeros((100, 100, 3), np.uint8)})
+    sheet.write(tmp_path / f"sheet{suffix}")
+    assert (tmp_path / f"sheet{suffix}").read_bytes().startswith(begin)
 
 
 @pytest.mark.parametrize("protocol", ["usual", "card"])

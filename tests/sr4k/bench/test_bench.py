@@ -10,13 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from full_disks import full_disk
 from typer.testing import CliRunner
 
-from sr4k.bench import InputSize, Part
+from sr4k.bench import InputSize, Part, suite
 from sr4k.bench import engine_alone as engine_bench
 from sr4k.bench.engine_alone import measure_engine
 from sr4k.bench.peak import int8_peak
-from sr4k.bench.report import as_markdown, plot
+from sr4k.bench.report import as_markdown, plot, store
 from sr4k.bench.suite import run_suite
 from sr4k.bench.whole import Moment, PipelineRun, latency, many, run_pipeline, stages_alone
 from sr4k.cli.main import app
@@ -25,7 +26,7 @@ from sr4k.engines import EngineSpec
 from sr4k.engines.base import Plane
 from sr4k.engines.cpu import granted_cpus
 from sr4k.engines.nearest import NearestEngine
-from sr4k.errors import InternalError
+from sr4k.errors import InternalError, OutputError
 from sr4k.models.geometry import MARGIN, PAD_AFTER, PAD_BEFORE
 from sr4k.sample import write_sample
 
@@ -155,6 +156,35 @@ def test_the_suite_gives_a_page_and_a_plot(preset: Preset, tmp_path: Path) -> No
     assert "file to file" not in page
     plot(result, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 10_000
+
+
+def test_results_for_which_there_is_no_room_leave_the_former_ones(tmp_path: Path) -> None:
+    empty: dict[str, Any] = {"sizes": {}, "models": ["luma"]}
+    store(tmp_path, "bench", {"before": 1}, "before")
+    (tmp_path / "bench.png").write_bytes(b"before")
+    former = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert sorted(former) == ["bench.json", "bench.md", "bench.png"]
+    with full_disk(1000):
+        with pytest.raises(OutputError, match=r"/bench\.json can't be written \(File too large\)"):
+            store(tmp_path, "bench", {"after": 1000 * "a"}, "after")
+        with pytest.raises(OutputError, match=r"/bench\.png can't be written \(File too large\)"):
+            plot(empty, tmp_path / "bench.png")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == former
+
+
+def test_the_folder_of_results_is_made_before_the_measurements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def fails(*_given: object, **_options: object) -> None:
+        seen.append((tmp_path / "out").is_dir())
+        raise InternalError("No network ran.")
+
+    monkeypatch.setattr(suite, "run_suite", fails)
+    done = CliRunner().invoke(app, ["bench", "--out", "/proc/out"])
+    assert done.exit_code == 4 and "/proc" in done.stderr and not seen
+    done = CliRunner().invoke(app, ["bench", "--out", str(tmp_path / "out")])
+    assert done.stderr.startswith("error: No network ran.") and seen == [True]
+    assert not (tmp_path / "out").exists(), "nothing came of it"
 
 
 def test_the_command_names_what_it_knows() -> None:

@@ -142,6 +142,12 @@ class TestEval:
         done = sr4k("eval", folder, "--model", "luma", "--sheet", folder / "sheet.png")
         assert (done.exit_code, "--sheet" in done.stderr and f"lies in {folder}" in done.stderr) == (2, True)
 
+    def test_a_contact_sheet_is_refused_before_the_work_where_it_can_not_be_written(self, folder: Path) -> None:
+        done = sr4k("eval", folder, "--model", "luma", "--sheet", "/proc/sheet.jpg")
+        assert (done.exit_code, "/proc" in done.stderr, done.stdout) == (4, True, "")
+        done = sr4k("eval", folder, "--model", "luma", "--sheet", "sheet.txt")
+        assert (done.exit_code, "sheet.txt has to end in .jpeg or .jpg or .png" in done.stderr) == (2, True)
+
     def test_a_contact_sheet_replaces_nothing_that_is_read(self, folder: Path) -> None:
         picture = next(folder.rglob("*.png"))
         before = picture.read_bytes()

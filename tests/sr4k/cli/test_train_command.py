@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from sr4k.cli.main import app
 from sr4k.common.opencv import cv2
+from sr4k.models import zoo
 
 
 def train(*args: object) -> Any:
@@ -52,6 +53,19 @@ def test_a_folder_that_can_not_be_made_is_refused_before_the_work(
     done = CliRunner().invoke(app, [*command, "--out", out])
     assert done.exit_code == 4
     assert re.fullmatch(r"error: \S+/file is a file: it can't be the folder of .*\.", " ".join(done.stderr.split()))
+
+
+def test_a_checkpoint_is_not_calibrated_for_a_folder_that_can_not_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    from sr4k.models.training import calibrate
+
+    monkeypatch.setattr(calibrate, "calibrate", None)
+    zoo.save(tmp_path, zoo.load("luma-fast"))
+    weights = str(tmp_path / "luma-fast.safetensors")
+    done = CliRunner().invoke(app, ["quantize", weights, "pictures", "--model", "luma-fast", "--out", "/proc/out"])
+    assert done.exit_code == 4 and "/proc" in done.stderr
 
 
 def test_a_seed_that_is_negative_is_refused(tmp_path: Path) -> None:

@@ -1,26 +1,13 @@
 """Files are whole, or what they were before."""
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from full_disks import full_disk
 
 from sr4k.common.whole_file import write_whole
 from sr4k.errors import OutputError
 from sr4k.models import zoo
-
-
-@contextmanager
-def full_disk(room: int) -> Iterator[None]:
-    """No file of this process can have more bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_where_there_is_no_room_the_former_file_stays(tmp_path: Path) -> None:
