@@ -20,7 +20,7 @@ from sr4k.errors import InputError, Sr4kError
 from sr4k.media.image_names import is_picture, is_sequence, numbers
 from sr4k.media.options import FIRST_VIDEO, VideoChoice
 from sr4k.media.paths import check_source, for_libav
-from sr4k.media.reading.naming_others import NAMING_OTHERS, are_refused
+from sr4k.media.reading.naming_others import NAMING_OTHERS, are_refused, trouble_of_list
 from sr4k.media.reading.piped_source import CopyReader
 from sr4k.media.remote_path import RemotePath
 
@@ -85,7 +85,10 @@ def open_input(
             raise InputError(
                 f"{path} names other files, as playlists do, which is not allowed here, or its header is damaged."
             ) from err
-        raise InputError(f"{path} is not a video that can be read, or its header is damaged ({err.strerror}).") from err
+        words = None if isinstance(path, RemotePath) else trouble_of_list(path, err)
+        raise InputError(
+            words or f"{path} is not a video that can be read, or its header is damaged ({err.strerror})."
+        ) from err
     if container.format.name == "webp_pipe" and _is_animated(path):
         container.close()
         raise InputError(

@@ -47,6 +47,33 @@ def test_the_command_reads_lists(library: Path, name: str) -> None:
     assert probe(library / name).container in ("hls", "concat")
 
 
+@pytest.mark.parametrize(
+    "listed", ["/etc/passwd", "../clip.ts", "a clip.ts", ".clip.ts", "sub/.clip.ts", "http://127.0.0.1:1/clip.ts"]
+)
+def test_a_script_that_names_files_otherwise_than_beside_it_is_refused_with_the_reason(
+    listed: str, tmp_path: Path
+) -> None:
+    write_clip(tmp_path / "clip.ts", audio=False, frames=2)
+    script = tmp_path / "list.ffconcat"
+    script.write_text(f"ffconcat version 1.0\nfile clip.ts\nfile '{listed}'\n")
+    with pytest.raises(
+        InputError, match=r"list\.ffconcat lists a file whose name is refused: .* relative to its folder"
+    ):
+        probe(script)
+    script.write_text("ffconcat version 1.0\nfile clip.ts\nfile 'clip.ts'\n")
+    assert probe(script).container == "concat"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("list.ffconcat", "ffconcat version 1.0\nfile none.ts\n"), ("a.m3u8", _SEGMENT.format("none.ts"))],
+)
+def test_a_list_of_files_that_can_not_be_read_is_called_one(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=rf"{name} is a list of files, and the first of them can't be read, or the li"):
+        probe(tmp_path / name)
+
+
 @pytest.mark.parametrize("name", [*LISTS, *SESSIONS, "whole.m3u8"])
 def test_what_has_to_be_alone_names_no_others(library: Path, name: str) -> None:
     with pytest.raises(InputError, match=WORDS):
