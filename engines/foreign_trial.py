@@ -85,10 +85,7 @@ def added(path: Path, name: str, *, source: str = "", licence: str = "") -> stor
         EngineError: the test can't be made.
         OutputError: it can't be written.
     """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist, or is no file.")
-    if path.suffix.lower() not in (kinds := (store.SUFFIX, *store.CHECKPOINTS)):
-        raise OptionError(f"{path} is no network: its name must end in {', '.join(kinds[:-1])} or {kinds[-1]}.")
+    check_file(path)
     store.check_unused(name)
     with store.new_files() as folder:
         beside = folder / f"{name}{store.SUFFIX}"
@@ -100,6 +97,19 @@ def added(path: Path, name: str, *, source: str = "", licence: str = "") -> stor
     found = store.find(name)
     assert found is not None
     return found
+
+
+def check_file(path: Path) -> None:
+    """Check that a file is there, and that its name is that of a network.
+
+    Raises:
+        InputError: there is no such file.
+        OptionError: its name ends otherwise.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist, or is no file.")
+    if path.suffix.lower() not in (kinds := (store.SUFFIX, *store.CHECKPOINTS)):
+        raise OptionError(f"{path} is no network: its name must end in {', '.join(kinds[:-1])} or {kinds[-1]}.")
 
 
 def known(name: str) -> store.Foreign | None:

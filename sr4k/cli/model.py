@@ -50,9 +50,11 @@ def add(
 ) -> None:
     """Test a network by running it, and add it to yours. Nothing in the file is executed as a program."""
     with errors_in_one_line(verbose=verbose):
-        from sr4k.engines.foreign_trial import added
+        from sr4k.engines.foreign_trial import added, check_file
         from sr4k.models.foreign.store import check_name
 
+        if name is None:
+            check_file(file)  # before the name that is made of its own
         called = name if name is not None else file.stem
         check_name(called)
         check_free(called)

@@ -153,6 +153,8 @@ def _quantize_foreign(network: str, data: list[Path], name: str | None, max_loss
     from sr4k.cli.model import check_free, found_network
     from sr4k.models.foreign import store
 
+    if name is None:
+        found_network(network)  # before the name that is made of its own
     called = name if name is not None else f"{Path(network).stem if store.is_path(network) else network}-int8"
     store.check_name(called)
     check_free(called)

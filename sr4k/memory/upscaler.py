@@ -61,8 +61,9 @@ class Upscaler:
         precision: ``auto``, ``int8``, ``fp16``, ``bf16`` (networks of yours) or ``fp32``.
         weights: folder or file with other weights of the network.
         threads: CPU threads of the engine; ``None``: all CPUs that are granted, if the preset doesn't say.
-        size: size of the results, as (width, height) in pixels, or text such as ``4k`` or ``1280x720``; ``None``: twice
-            the frame's. Planes of 4:2:0 have even sides.
+        size: size of the results, as (width, height) in pixels, or text such as ``4k`` or ``1280x720``: frames of
+            another shape keep it, and are as large as fits, unless `Box.fit` says otherwise. ``None``: twice the
+            frame's. Planes of 4:2:0 have even sides.
         scale: the same as a factor, such as 3, or as text.
         source_quality: how compressed the video was that frames are of: the QP at which H.264 would lose as much, 0 to
             51; 0: not at all, as for a preset's ``auto``, since nothing can be measured of frames in memory.

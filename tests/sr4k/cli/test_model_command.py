@@ -96,10 +96,18 @@ def test_names_that_are_taken_or_can_not_be_are_refused(tmp_path: Path) -> None:
     assert "ships with the package" in told("add", file, "--name", "luma", code=2)
     assert "can't be called" in told("add", file, "--name", "a+b", code=2)
     assert "does not exist" in told("add", file, code=3)
+    assert "nope.onnx.gz does not exist" in told("add", str(tmp_path / "nope.onnx.gz"), code=3)
+    (tmp_path / "net.onnx.gz").write_text("a network")
+    assert "must end in .onnx, .pth" in told("add", str(tmp_path / "net.onnx.gz"), code=2)
     (tmp_path / "net.txt").write_text("a network")
     assert "must end in .onnx, .pth, .pt, .ckpt or .safetensors" in told("add", str(tmp_path / "net.txt"), code=2)
     assert "ships with the package" in told("show", "luma", code=2)
     assert "There is no network 'none'" in told("remove", "none", code=2)
+
+
+def test_a_network_that_is_not_there_is_told_before_the_name_of_its_int8_form(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(app, ["quantize", "a/b", str(tmp_path)])
+    assert (ran.exit_code, ran.output.startswith("error: There is no network 'a/b' of yours")) == (2, True)
 
 
 def test_a_network_whose_name_a_later_version_takes_is_told_and_can_be_removed(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from clips import MakeClip
 from numpy.typing import NDArray
 
-from sr4k import EngineError, Job, MachineError, OptionError, Upscaler, load_preset
+from sr4k import Box, EngineError, Job, MachineError, OptionError, Upscaler, load_preset
 from sr4k.engines import ENGINES
 from sr4k.media.sample_pattern import draw
 from sr4k.memory import passages
@@ -49,6 +49,16 @@ def luma() -> Upscaler:
 @pytest.fixture(scope="module")
 def nearest() -> Upscaler:
     return Upscaler(engine="nearest")
+
+
+@pytest.mark.parametrize(
+    ("size", "made"),
+    [((77, 33), (33, 44)), ("77x33", (33, 44)), (Box(77, 33, "pad"), (33, 77)), (Box(77, 33, "stretch"), (33, 77))],
+)
+def test_a_size_is_a_box_in_which_frames_keep_their_shape(size: Any, made: tuple[int, int]) -> None:
+    with Upscaler(engine="nearest", size=size) as up:
+        assert up(frame(48, 64)).shape == (*made, 3)
+        assert up(frame(48, 64)[..., 0]).shape == made
 
 
 @pytest.mark.parametrize("size", [(32, 48), (31, 45), (1, 1), (2, 200)])
