@@ -17,6 +17,8 @@ from sr4k.errors import InputError
 
 log = logging.getLogger(__name__)
 
+_ARE_LEFT_OUT = ("picture is left out: it is", "pictures are left out: they are")
+
 _WHAT_TO_DO = "Take it out of the folder, or put a whole one in its place."
 
 
@@ -69,6 +71,12 @@ def hash_of_pictures(folders: list[Path]) -> str:
         except OSError as err:
             raise _unreadable(path, err) from err
     return together.hexdigest()
+
+
+def tell_left_out(count: int, height: int, width: int) -> None:
+    """Tell in one line how many pictures are left out because they are smaller than that, if there are any."""
+    if count:
+        log.warning("%d %s smaller than %dx%d pixels.", count, _ARE_LEFT_OUT[count > 1], width, height)
 
 
 def _is_cut_off(path: Path) -> bool:

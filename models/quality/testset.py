@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sr4k.errors import InputError, OptionError
 from sr4k.models.geometry import SCALE
 from sr4k.models.quality import Protocol
-from sr4k.models.quality.image_files import picture_files, read_rgb
+from sr4k.models.quality.image_files import picture_files, read_rgb, tell_left_out
 from sr4k.models.quality.metrics import WINDOW
 from sr4k.models.resize import imresize
 
@@ -89,28 +89,33 @@ def _read(
 
 
 def shrunk_pairs(
-    folders: list[Path], *, scale: int = SCALE, multiple: int | None = None
+    folders: list[Path], *, scale: int = SCALE, multiple: int | None = None, least: int = 1
 ) -> Iterator[tuple[Path, NDArray[np.uint8], NDArray[np.uint8]]]:
     """Yield path, high and low resolution, uint8 RGB, of each picture, downscaled by MATLAB's bicubic.
 
-    Pictures with a side of less than ``multiple`` pixels are left out.
+    Pictures that are too small are left out, and at the end one line of the log says how many.
 
     Args:
         folders: searched recursively.
         scale: factor from low to high resolution.
         multiple: the sides are cropped to multiples of this many pixels; of the scale if ``None``.
+        least: pixels that each side needs, if that is more.
 
     Raises:
         InputError: there are no pictures, one can't be read, or all are left out.
     """
-    multiple, found = multiple or scale, False
-    for path in picture_files(folders):
+    multiple = multiple or scale
+    least = max(least, multiple)
+    files, found = picture_files(folders), 0
+    for path in files:
         high = read_rgb(path)
-        if min(high.shape[:2]) >= multiple:
-            found = True
+        if min(high.shape[:2]) >= least:
+            found += 1
             yield path, *_shrunk(high, scale, multiple)
     if not found:
-        raise InputError(f"Every picture has a side of less than {multiple} pixels.")
+        where = ", ".join(map(str, folders))
+        raise InputError(f"{where}: every picture has a side of less than {least} pixels, and larger ones are needed.")
+    tell_left_out(len(files) - found, least, least)
 
 
 def _shrunk(high: NDArray[np.uint8], scale: int, multiple: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

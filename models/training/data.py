@@ -1,5 +1,6 @@
 """Training data: pairs of high- and low-resolution windows, drawn where pictures are detailed."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
-from sr4k.errors import InputError
 from sr4k.models.geometry import SCALE
 from sr4k.models.quality.testset import shrunk_pairs
 from sr4k.models.resize import imresize
@@ -53,6 +53,8 @@ def load_pairs(
 ) -> list[Pair]:
     """Read every picture, downscale it by MATLAB's bicubic, and keep the most detailed share of all windows.
 
+    One line of the log says how many pictures are left out because no window fits into them.
+
     Args:
         folders: folders of pictures, searched recursively.
         patch: side of a low-resolution window in pixels.
@@ -61,15 +63,13 @@ def load_pairs(
         softer: standard deviations in pixels of Gaussians that blur each picture for additional pictures.
 
     Raises:
-        InputError: there are no pictures, one can't be read, or all are smaller than a window.
+        InputError: there are no pictures, one can't be read, or all are too small for a window.
     """
     pairs, rated = [], []
-    for high, low in _with_variants(folders, resized, softer):
+    for high, low in _with_variants(folders, _least_side(patch, resized), resized, softer):
         if min(low.shape[:2]) >= patch:
             pairs.append((high, low))
             rated.append(_rate_windows(low, patch))
-    if not rated:
-        raise InputError(f"Every picture is smaller than a window of {patch * SCALE} pixels.")
     threshold = np.quantile(np.concatenate([scores for _, scores in rated]), 1 - keep)
     return [
         Pair(high, low, positions[scores >= threshold])
@@ -78,13 +78,23 @@ def load_pairs(
     ]
 
 
+def _least_side(patch: int, resized: Sequence[float]) -> int:
+    """Return the least side of pictures that hold a window, as they are or resized."""
+    largest = max((1.0, *resized))
+    return next(side for side in itertools.count(SCALE, SCALE) if _low_side(largest * side) >= patch)
+
+
+def _low_side(side: float) -> int:
+    return int(side) // SCALE
+
+
 def _with_variants(
-    folders: list[Path], resized: Sequence[float], softer: Sequence[float]
+    folders: list[Path], least: int, resized: Sequence[float], softer: Sequence[float]
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    for _, high, low in shrunk_pairs(folders):
+    for _, high, low in shrunk_pairs(folders, least=least):
         yield high, low
         for factor in resized:
-            height, width = (max(int(factor * side) // SCALE, 1) for side in high.shape[:2])
+            height, width = (max(_low_side(factor * side), 1) for side in high.shape[:2])
             other = _resized(high, SCALE * height, SCALE * width)
             yield other, imresize(other, height, width)
         for deviation in softer:

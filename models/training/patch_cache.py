@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sr4k.common.whole_file import write_whole
 from sr4k.errors import InputError, OptionError
-from sr4k.models.quality.image_files import hash_of_pictures, picture_files, read_rgb
+from sr4k.models.quality.image_files import hash_of_pictures, picture_files, read_rgb, tell_left_out
 from sr4k.models.source_quality import WORST, like_h264
 from sr4k.models.training.clips import SMALLEST, Patches, patches_of
 from sr4k.models.training.codec import CODECS
@@ -141,7 +141,12 @@ def make_cache(folders: list[Path], settings: Clips, seed: int, out: Path) -> Ca
         pictures = ((k, read_rgb(path)) for k, path in enumerate(files))
         found = [patches_of(rgb, settings, (seed, k, version)) for k, rgb in pictures if min(rgb.shape[:2]) >= SMALLEST]
         if not found:
-            raise InputError(f"Every picture has a side of less than {SMALLEST} pixels.")
+            where = ", ".join(map(str, folders))
+            raise InputError(
+                f"{where}: every picture has a side of less than {SMALLEST} pixels, and larger ones are needed."
+            )
+        if version == 0:
+            tell_left_out(len(files) - len(found), SMALLEST, SMALLEST)
         write_shard(out, version, Patches(*(np.concatenate([getattr(p, part) for p in found]) for part in _PARTS)))
         log.info("clips: %d of %d rounds", version + 1, settings.versions)
     return Cache(read_cache(out).shards[: settings.versions])

@@ -296,7 +296,7 @@ class Trainer:
         entries, is_whole = read_history(path)
         self._history = [entry for entry in entries if entry["step"] <= self.step]
         if not is_whole or not self._history:
-            log.warning("%s is missing, empty or damaged: the plot lacks what it told, the weights nothing.", path)
+            log.warning("%s is missing, empty or damaged: the plot lacks what it told; the weights are whole.", path)
 
 
 def loss_of(difference: Tensor, r: Recipe, step: int, halos: Tensor | None = None) -> Tensor:

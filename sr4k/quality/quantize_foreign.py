@@ -17,6 +17,7 @@ from sr4k.errors import EngineError, InputError, OptionError
 from sr4k.models.colour import Colour, yuv_from_rgb
 from sr4k.models.foreign import store
 from sr4k.models.foreign.card import Card
+from sr4k.models.quality.image_files import tell_left_out
 from sr4k.models.quality.metrics import psnr, without_border
 from sr4k.models.quality.testset import shrunk_pairs
 
@@ -154,9 +155,10 @@ def _parts(card: Card, folders: list[Path]) -> tuple[list[Part], list[Part]]:
     """
     draw = np.random.default_rng(0)
     found: tuple[list[Part], list[Part]] = ([], [])
-    used, least = 0, card.fixed or (-(-_LEAST // card.multiple) * card.multiple,) * 2
+    used, left_out, least = 0, 0, card.fixed or (-(-_LEAST // card.multiple) * card.multiple,) * 2
     for _, high, low in shrunk_pairs(folders, scale=card.scale):
         if low.shape[0] < least[0] or low.shape[1] < least[1]:
+            left_out += 1
             continue
         rows, columns = card.fixed or (
             max(least[0], min(_SIDE, side) // card.multiple * card.multiple) for side in low.shape[:2]
@@ -171,6 +173,7 @@ def _parts(card: Card, folders: list[Path]) -> tuple[list[Part], list[Part]]:
         height, width = (card.scale * side for side in least)
         usable = f"{'one picture' if used else 'no picture'} of {width}x{height} pixels or more"
         raise InputError(f"{' and '.join(map(str, folders))}: at least two are needed, and there is {usable}.")
+    tell_left_out(left_out, *(card.scale * side for side in least))
     return found[0][:_MOST], found[1][:_TESTS]
 
 

@@ -163,12 +163,22 @@ def test_the_means_leave_out_what_is_equal() -> None:
     assert mean([equal]) == equal
 
 
-def test_pictures_too_small_to_be_halved_are_left_out_of_training(tmp_path: Path) -> None:
+def test_pictures_too_small_to_be_halved_are_left_out_of_training_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write(tmp_path / "line.png", photographs.astronaut()[:1, :60])
     with pytest.raises(InputError, match="a side of less than 2 pixels"):
         list(shrunk_pairs([tmp_path]))
     write(tmp_path / "one.png", photographs.astronaut()[:5, :7])
     assert [(path.name, low.shape) for path, _, low in shrunk_pairs([tmp_path])] == [("one.png", (2, 3, 3))]
+    write(tmp_path / "two.png", photographs.astronaut()[:6, :6])
+    assert [path.name for path, *_ in shrunk_pairs([tmp_path], least=6)] == ["two.png"]
+    with pytest.raises(InputError, match="a side of less than 7 pixels"):
+        list(shrunk_pairs([tmp_path], least=7))
+    assert caplog.messages == [
+        "1 picture is left out: it is smaller than 2x2 pixels.",
+        "2 pictures are left out: they are smaller than 6x6 pixels.",
+    ]
 
 
 def test_chroma_is_that_of_bt601() -> None:

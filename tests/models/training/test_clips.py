@@ -201,6 +201,14 @@ class TestCache:
         with pytest.raises(OptionError, match=r"other settings \(crf, patches\): use another --out"):
             make_cache([folder], SMALL.model_copy(update={"crf": (1, 2), "patches": 1}), 1, made)
 
+    @pytest.mark.slow
+    def test_pictures_too_small_for_clips_are_counted_once(
+        self, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        make_cache([folder], SMALL, 1, tmp_path)
+        told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert told == ["1 picture is left out: it is smaller than 256x256 pixels."]
+
     def test_clips_of_other_pictures_are_not_mixed(self, made: Path, tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / "coffee.png"), pictures.coffee()[:280, :280, ::-1])
         with pytest.raises(OptionError, match=r"other settings \(pictures\): use another --out"):

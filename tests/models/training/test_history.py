@@ -70,7 +70,7 @@ def test_a_run_without_its_history_is_finished_as_before(
     assert cv2.imread(str(out / "training.png")) is not None
     told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert told == [
-        f"{out / part / HISTORY} is missing, empty or damaged: the plot lacks what it told, the weights nothing."
+        f"{out / part / HISTORY} is missing, empty or damaged: the plot lacks what it told; the weights are whole."
     ]
 
 

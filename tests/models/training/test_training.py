@@ -442,6 +442,19 @@ def test_windows_are_drawn_where_the_detail_is(tmp_path: Path) -> None:
     assert (pair.windows[:, 1] >= 48).all()
 
 
+def test_pictures_too_small_for_a_window_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name, side in (("large", 64), ("just", 54), ("less", 53), ("dot", 1)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), pictures.chelsea()[:side, :80, ::-1])
+    assert len(load_pairs([tmp_path], patch=27, keep=1.0)) == 2
+    assert len(load_pairs([tmp_path], patch=32, keep=1.0, resized=[1.2])) == 3, "one as it is, two enlarged"
+    assert caplog.messages == [
+        "2 pictures are left out: they are smaller than 54x54 pixels.",
+        "2 pictures are left out: they are smaller than 54x54 pixels.",
+    ]
+    with pytest.raises(InputError, match="every picture has a side of less than 66 pixels, and larger ones"):
+        load_pairs([tmp_path], patch=33, keep=1.0)
+
+
 def test_smaller_larger_and_softer_pictures_are_added(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "cat.png"), pictures.chelsea()[:200, :300, ::-1])
     versions = load_pairs([tmp_path], patch=16, keep=1.0, resized=[0.5, 1.2], softer=[1.0])

@@ -183,6 +183,15 @@ def test_only_what_lies_between_the_first_and_the_last_layer_may_be_in_int8(tmp_
     assert foreign_int8.layers_in_int8(onnx.load(tmp_path / "net.onnx").SerializeToString()) == (0, 2)
 
 
+@pytest.mark.slow(seconds=1)
+def test_pictures_too_small_for_a_network_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    mine, several = trained(tmp_path), photographs(tmp_path / "several")
+    for number in range(2):
+        cv2.imwrite(str(several / f"small-{number}.png"), pictures.astronaut()[:5, :80])
+    assert list(map(len, quantize_foreign._parts(mine.card, [several]))) == [2, 2], "two parts of each photograph"
+    assert caplog.messages == ["2 pictures are left out: they are smaller than 6x6 pixels."]
+
+
 def test_what_can_not_be_quantised_is_told_in_one_line(tmp_path: Path) -> None:
     mine = trained(tmp_path)
     few = photographs(tmp_path / "few", number=1)
