@@ -5,6 +5,7 @@ Files are loaded with ``weights_only=True`` or as safetensors: nothing in them i
 """
 
 import io
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -122,10 +123,20 @@ def converted(path: Path, made: Path, probe: Callable[[bytes], Card], ran: Calla
     save_file({key: tensor.clone().contiguous() for key, tensor in _state_of(path).items()}, weights)
     return replace(
         card,
+        multiple=math.lcm(card.multiple, _cell(network)),
         architecture=architecture,
         parameters=sum(each.numel() for each in network.parameters()),
         weights_sha256=hash_of_file(weights),
     )
+
+
+def _cell(network: "torch.nn.Module") -> int:
+    """Return the side of the cells of pixels that a network works on: tiles that begin within one give other pictures.
+
+    Networks that pad pictures to whole cells themselves take any size, so trying sizes doesn't tell it.
+    """
+    sides = [each.downscale_factor for each in network.modules() if isinstance(each, torch.nn.PixelUnshuffle)]
+    return math.lcm(*sides, getattr(network, "shuffle_factor", None) or 1)  # the latter is ESRGAN's
 
 
 def _check_sizes(path: Path, state: dict[str, "torch.Tensor"]) -> None:

@@ -163,15 +163,18 @@ def test_its_picture_is_that_of_the_program_it_comes_from(name: str, tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["Real-ESRGAN x4", "Real-ESRGAN x2", "RCAN"])
-def test_it_becomes_onnx_and_its_weights_are_loaded_again(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "cell"), [("Real-ESRGAN x4", 1), ("Real-ESRGAN x2", 2), ("Real-ESRGAN x1", 4), ("RCAN", 1)]
+)
+def test_it_becomes_onnx_and_its_weights_are_loaded_again(name: str, cell: int, tmp_path: Path) -> None:
     net, checkpoint, _ = made(name)
     torch.save(checkpoint, tmp_path / "net.pth")
 
     def unprobed(_graph: bytes) -> Card:
         return Card(scale=1, channels=3, peak=1, parameters=0, macs_per_pixel=0, bytes_per_pixel=0, sha256="")
 
-    converted(tmp_path / "net.pth", tmp_path / "made.onnx", unprobed, ran)
+    card = converted(tmp_path / "net.pth", tmp_path / "made.onnx", unprobed, ran)
+    assert card.multiple == cell
     picture = photograph(1, 3, 40, 56)
     given = torch.from_numpy(picture.copy())[None]
     with torch.inference_mode():
