@@ -16,6 +16,7 @@ from sr4k.media.paths import for_libav
 from sr4k.media.sample_pattern import RATE, SAMPLE_RATE, draw, tone
 from sr4k.media.video import BT601, BT709, HD_HEIGHT, LIMITED_RANGE, ColourTags
 from sr4k.media.writing.encoder import tag
+from sr4k.media.writing.target_file import place, unfinished
 
 _BLOCK = 1024  # samples of an AAC frame
 
@@ -23,14 +24,21 @@ _BLOCK = 1024  # samples of an AAC frame
 def write_sample(path: Path, *, seconds: float, size: tuple[int, int]) -> None:
     """Write a clip of ``seconds`` at ``RATE`` frames per second in H.264 and AAC; ``size``: (width, height) in pixels.
 
+    The clip is whole, or what it was before.
+
     Raises:
         OutputError: the file can't be written.
     """
     try:
-        with av.open(for_libav(path), "w") as target:
-            _write(target, max(1, round(seconds * RATE)), size)
+        with unfinished(path) as partial:
+            with av.open(for_libav(partial), "w") as target:
+                _write(target, max(1, round(seconds * RATE)), size)
+            place(partial, path, overwrite=True)
     except (av.error.FFmpegError, OSError, ValueError) as err:
-        raise OutputError(f"{path} can't be written: use a name ending in .mp4 or .mkv in a folder of yours.") from err
+        reason = getattr(err, "strerror", None) or err
+        raise OutputError(
+            f"{path} can't be written ({reason}): use a name ending in .mp4 or .mkv in a folder of yours."
+        ) from err
 
 
 def _write(target: OutputContainer, frames: int, size: tuple[int, int]) -> None:
