@@ -35,12 +35,16 @@ def test_the_sample_has_detail_to_sharpen() -> None:
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"nowhere.*can't be written"):
         write_sample(tmp_path / "nowhere" / "clip.mp4", seconds=1, size=(64, 48))
+    (tmp_path / "clip.mp4").mkdir()
+    with pytest.raises(OutputError, match=r"clip\.mp4 can't be written \(Is a directory\)"):
+        write_sample(tmp_path / "clip.mp4", seconds=0.1, size=(64, 48))
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
 def test_a_clip_for_which_there_is_no_room_leaves_the_former_one(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"before")
-    with full_disk(4096), pytest.raises(OutputError, match=r"/clip\.mp4 can't be written \(File too large\): use"):
-        write_sample(tmp_path / "clip.mp4", seconds=1, size=(320, 180))
+    with full_disk(1000), pytest.raises(OutputError, match=r"/clip\.mp4 can't be written \(File too large\): use"):
+        write_sample(tmp_path / "clip.mp4", seconds=0.2, size=(160, 90))
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
     write_sample(tmp_path / "clip.mp4", seconds=0.1, size=(64, 48))
     assert [path.read_bytes()[4:8] for path in tmp_path.iterdir()] == [b"ftyp"]

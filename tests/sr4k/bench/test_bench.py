@@ -158,6 +158,7 @@ def test_the_suite_gives_a_page_and_a_plot(preset: Preset, tmp_path: Path) -> No
     assert (tmp_path / "plot.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_results_for_which_there_is_no_room_leave_the_former_ones(tmp_path: Path) -> None:
     empty: dict[str, Any] = {"sizes": {}, "models": ["luma"]}
     store(tmp_path, "bench", {"before": 1}, "before")
