@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.common.opencv import cv2
+from sr4k.common.whole_file import write_whole
 from sr4k.errors import InputError, OptionError
 
 
@@ -44,10 +45,15 @@ class FrechetSets:
         self._counts: Counter[str] = Counter()
 
     def add(self, label: str, picture: NDArray[np.uint8]) -> None:
-        """Add a picture, uint8 RGB (H, W, 3), to a set."""
-        of_set = self._folder / label
-        of_set.mkdir(exist_ok=True)
-        cv2.imwrite(str(of_set / f"{self._counts[label]:05d}.png"), picture[..., ::-1])
+        """Add a picture, uint8 RGB (H, W, 3), to a set.
+
+        Raises:
+            OutputError: the picture can't be written.
+        """
+        write_whole(
+            self._folder / label / f"{self._counts[label]:05d}.png",
+            cv2.imencode(".png", picture[..., ::-1])[1].tobytes(),
+        )
         self._counts[label] += 1
 
     def distance(self, label: str, other: str) -> float:

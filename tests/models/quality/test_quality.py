@@ -12,6 +12,7 @@ from skimage.metrics import structural_similarity
 from sr4k.errors import InputError, OutputError
 from sr4k.models.quality import Protocol
 from sr4k.models.quality.contact_sheet import ContactSheet
+from sr4k.models.quality.fid import FrechetSets
 from sr4k.models.quality.metrics import chroma, psnr, ssim
 from sr4k.models.quality.protocol import Quality, as_protocol, bicubic, compare, mean
 from sr4k.models.quality.testset import PicturePair, pictures_of, shrunk_pairs
@@ -128,6 +129,16 @@ def test_a_sheet_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with full_disk(100), pytest.raises(OutputError, match=r"sheet\.png can't be written \(File too large\)"):
         sheet.write(tmp_path / "sheet.png")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
+
+
+def test_sets_for_which_there_is_no_room_are_an_error_rather_than_another_distance(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)
+    sets = FrechetSets(tmp_path / "weights", tmp_path)
+    sets.add("bicubic", picture)
+    with full_disk(1000), pytest.raises(OutputError, match=r"bicubic/00001\.png can't be written"):
+        sets.add("bicubic", picture)
+    assert [path.name for path in (tmp_path / "bicubic").iterdir()] == ["00000.png"]
+    assert (cv2.imread(str(tmp_path / "bicubic" / "00000.png")) == picture[..., ::-1]).all()
 
 
 @pytest.mark.parametrize(("suffix", "begin"), [(".jpg", b"\xff\xd8"), (".tiff", b"II*"), (".webp", b"RIFF")])
