@@ -185,7 +185,7 @@ def _letters(name: str, height: int, width: int) -> tuple[NDArray[np.float32], N
     drawn = np.zeros((min(height, round(56 * scale)), min(width, round(320 * scale))), np.uint8)
     where, thickness = (round(16 * scale), round(36 * scale)), max(1, round(2 * scale))
     cv2.putText(drawn, name, where, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thickness, cv2.LINE_AA)
-    around = 2 * max(1, round(1.5 * scale)) + 1
+    around = 2 * max(2, round(1.5 * scale)) + 1
     grown = cv2.dilate(drawn, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (around, around)))
     return np.divide(grown, 255, dtype=np.float32), np.divide(drawn, 255, dtype=np.float32)
 
