@@ -10,7 +10,7 @@ _NUMBER = re.compile(r"%(?:0(\d+))?d")
 
 def is_sequence(path: Path) -> bool:
     """Whether the name is the pattern of an image sequence: it has a number field, and no file has that very name."""
-    return len(_NUMBER.findall(path.name)) == 1 and not path.exists()
+    return len(_NUMBER.findall(path.name)) == 1 and not _exists(path)
 
 
 def is_picture(path: Path) -> bool:
@@ -53,6 +53,13 @@ def stands_for(sequence: Path, path: Path) -> bool:
 def files_of(path: Path) -> list[Path]:
     """Return all existing files of a sequence, or the path itself if it is none."""
     return [numbered(path, number) for number in numbers(path)] if is_sequence(path) else [path]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:  # of its folder, which is told where the path is read or written
+        return False
 
 
 def _place(path: Path) -> tuple[int, int]:

@@ -45,7 +45,8 @@ def check_source(path: Path) -> None:
         OSError: the process has too many open files.
     """
     if is_sequence(path):
-        first = next(iter(numbers(path)), None)
+        with _in_words(str(path)):
+            first = next(iter(numbers(path)), None)
         if first is None:
             raise InputError(f"{path} does not exist: no file in its folder has such a name with a number.")
         path = numbered(path, first)

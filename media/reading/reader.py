@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 from typing import Self
 
 from av.codec.hwaccel import HWAccel
@@ -15,7 +14,7 @@ from sr4k.common.side_data import has_profile
 from sr4k.media.decoded_picture import describe, with_source_depth
 from sr4k.media.fitting import fitted
 from sr4k.media.hdr import lost_metadata
-from sr4k.media.image_names import is_picture, is_sequence, numbered, numbers
+from sr4k.media.image_names import is_picture, is_sequence
 from sr4k.media.look import DecodedPicture, Planes
 from sr4k.media.options import ReadSettings
 from sr4k.media.reading.changes import Changes
@@ -23,6 +22,7 @@ from sr4k.media.reading.dropped_side_data import DroppedSideData
 from sr4k.media.reading.losses import Losses
 from sr4k.media.reading.piped_source import PipeReader
 from sr4k.media.reading.seeking import SeekableVideo
+from sr4k.media.reading.sequence_gap import gap_in
 from sr4k.media.reading.video_file import VideoFile
 from sr4k.media.reports import DecodeReport, Join, LossReport, SourceReport
 from sr4k.media.rgb import deep_yuv, has_no_colour
@@ -218,18 +218,14 @@ class VideoReader:
             self._warn("its ICC profile is left out; colours may look different")
 
     def _count_after_gap(self) -> None:
-        """Count the pictures after the first gap in an image sequence: they are not read.
+        """Count the pictures of an image sequence from its first gap on: they are not read.
 
         Raises:
             InputError: there are some, and the settings are strict.
         """
-        path = self._settings.path
-        found = numbers(path) if is_sequence(path) else []
-        after = next((number for number, next_one in pairwise(found) if next_one > number + 1), None)
-        if after is not None:
-            left_out = [number for number in found if number > after]
-            reason = f"{numbered(path, after + 1).name} is missing, {len(left_out)} pictures after it are left out"
-            self._losses.add("missing", reason, (after + 1 - found[0]) / self.info.rate, len(left_out))
+        gap = gap_in(self._settings.path)
+        if gap is not None:
+            self._losses.add("missing", gap.reason, gap.before / self.info.rate, gap.lost)
 
     def _timed(self, frame: VideoFrame) -> FrameInfo:
         """Return the picture's timing. If it has no pts, or one that does not increase, it follows its predecessor."""

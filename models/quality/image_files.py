@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr4k.common.file_hash import sha256_of
+from sr4k.common.folder_walk import walked
 from sr4k.common.jpeg_end import START_OF_FILE, jpeg_is_cut_off
 from sr4k.common.library_lines import library_lines
 from sr4k.common.opencv import cv2
@@ -45,17 +46,23 @@ def picture_files(folders: list[Path]) -> list[Path]:
     """Return all picture files below the folders, in a fixed order.
 
     Raises:
-        InputError: there are none, or a folder is missing or is none.
+        InputError: there are none, or a folder is missing, is none or can't be read.
     """
     for folder in folders:
         if not folder.exists():
             raise InputError(f"The folder {folder} does not exist.")
         if not folder.is_dir():
             raise InputError(f"{folder} is not a folder: name the folder that the pictures lie in.")
-    files = [f for folder in folders for f in sorted(folder.rglob("*")) if f.suffix.lower() in READABLE and f.is_file()]
+    files = [
+        file for folder in folders for file in _below(folder) if file.suffix.lower() in READABLE and file.is_file()
+    ]
     if not files:
         raise InputError(f"No pictures below {', '.join(map(str, folders))}: expected {', '.join(sorted(READABLE))}.")
     return files
+
+
+def _below(folder: Path) -> list[Path]:
+    return sorted(Path(inside, name) for inside, _, names in walked(folder) for name in names)
 
 
 def hash_of_pictures(folders: list[Path]) -> str:

@@ -77,7 +77,7 @@ def load_settings(kind: type[Settings], name: str, *, package: str, noun: str) -
         noun: word for such a file in errors, such as ``preset``.
 
     Raises:
-        OptionError: there is no such file, or it is invalid; names the key.
+        OptionError: there is no such file, it can't be read, or it is invalid; names the key.
     """
     shipped = shipped_names(package)
     if name in shipped:
@@ -87,6 +87,8 @@ def load_settings(kind: type[Settings], name: str, *, package: str, noun: str) -
             text, where = Path(name).read_text("utf-8"), name
         except UnicodeDecodeError:
             raise OptionError(f"{name} is not a {noun}: it isn't text in UTF-8.") from None
+        except PermissionError:
+            raise OptionError(f"The {noun} {name} may not be read: check its permissions.") from None
         except (OSError, ValueError) as err:  # the latter of a NUL character
             raise OptionError(
                 f"There is no {noun} '{name}'. Known: {', '.join(shipped)}; or the path of a YAML file."

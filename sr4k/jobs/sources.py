@@ -1,11 +1,11 @@
 """Turn the sources and the target of a command line into jobs."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sr4k.common.folder_walk import walked
 from sr4k.errors import InputError, OptionError, OutputError
 from sr4k.jobs.file_job import Job
 from sr4k.media.image_names import is_picture
@@ -42,7 +42,7 @@ def jobs_into(sources: Sequence[Path], first: Job, *, folder: bool = False, recu
         OutputError: the target has to be a folder, but is a file or has the suffix of one.
     """
     target = first.target
-    has_folders = any(source.is_dir() for source in sources)
+    has_folders = any(map(_is_folder, sources))
     if len(sources) == 1 and not (has_folders or folder or target.is_dir()):
         return [first]
     if target.exists() and not target.is_dir():
@@ -64,11 +64,18 @@ def _like(first: Job, source: Path, target: Path) -> Job:
 
 
 def _found_at(source: Path, target: Path, *, recursive: bool) -> Iterator[_Found]:
-    if not source.is_dir():
+    if not _is_folder(source):
         yield _Found(source, Path(source.name))
         return
     for path in videos_in(source, but_not=target, recursive=recursive):
         yield _Found(path, path.relative_to(source))
+
+
+def _is_folder(source: Path) -> bool:
+    try:
+        return source.is_dir()
+    except PermissionError:  # of the folder that it is in, which is told where the source is read
+        return False
 
 
 def videos_in(folder: Path, *, but_not: Path | None = None, recursive: bool = False) -> list[Path]:
@@ -78,7 +85,7 @@ def videos_in(folder: Path, *, but_not: Path | None = None, recursive: bool = Fa
         but_not: a subfolder that is left out, as hidden ones are. ``recursive``: whether to search subfolders.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or the folder can't be read.
     """
     found = sorted(_walked(folder, but_not, recursive=recursive))
     if not found:
@@ -89,7 +96,7 @@ def videos_in(folder: Path, *, but_not: Path | None = None, recursive: bool = Fa
 
 def _walked(source: Path, but_not: Path | None, *, recursive: bool) -> Iterator[Path]:
     skipped = None if but_not is None else but_not.resolve()
-    for folder, inner, names in os.walk(source):
+    for folder, inner, names in walked(source):
         inner[:] = [
             name
             for name in inner

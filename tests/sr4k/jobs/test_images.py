@@ -546,6 +546,17 @@ class TestSequences:
         assert summary.frames == 3
         assert summary.damaged
         assert summary.losses.reasons == ("007.png is missing, 2 pictures after it are left out",)
+        assert summary.losses.missing == 2
+
+    @pytest.mark.parametrize(("last", "rest"), [(6, ""), (7, ", 1 picture after it is left out")])
+    def test_an_empty_picture_ends_it_and_is_told(self, last: int, rest: str, tmp_path: Path) -> None:
+        self.make(tmp_path / "in", list(range(4, last + 1)))
+        (tmp_path / "in" / "006.png").write_bytes(b"")
+        (tmp_path / "out").mkdir()
+        summary = upscale(tmp_path / "in" / "%03d.png", tmp_path / "out" / "%03d.png")
+        assert summary.frames == 2
+        assert summary.losses.reasons == (f"006.png is empty{rest}",)
+        assert summary.losses.missing == last - 5
 
     @pytest.mark.parametrize(
         ("rate", "expected"), [(None, 25), (Fraction(24), 24), (Fraction(30000, 1001), Fraction(30000, 1001))]
