@@ -16,6 +16,9 @@ def library_lines() -> Iterator[list[str]]:
         A list, to which the lines that were written are added at the end.
     """
     lines: list[str] = []
+    if sys.stderr is None:  # it is closed: the descriptor is free, or another file's
+        yield lines
+        return
     sys.stderr.flush()
     before, kept = os.dup(_STDERR), os.memfd_create("stderr")
     with os.fdopen(kept, "rb") as written:
