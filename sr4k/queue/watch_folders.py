@@ -4,8 +4,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -62,6 +61,7 @@ class Watcher:
     def __init__(self, queue: Queue, library: Library, settings: SettingsKeeper) -> None:
         self._queue, self._library, self._settings = queue, library, settings
         self._found: dict[Path, _Found] = {}
+        self._closed: set[Path] = set()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sr4k-watch", daemon=True)
 
@@ -100,20 +100,32 @@ class Watcher:
                 self._watch()
 
     def _watch(self) -> None:
-        """Watch until the settings change, or a folder comes or goes, as those of drives do."""
+        """Watch until the settings change, or a folder comes or goes, as those of drives do.
+
+        Those that may not be read are left out until they may be: one of them would keep all others from being watched.
+        """
         watch = self._settings.now.watch
-        there = _there(watch.values())
+        there = self._there(watch)
         is_all_seen = False
         for changed in self._changes([*there], is_polling=any(folder.polling for folder in watch.values())):
             if not is_all_seen:  # when changes are told already, so that nothing appears in between
-                changed = chain.from_iterable(_files(folder.folder) for folder in watch.values())
+                changed = chain.from_iterable(map(_files, there))
             is_all_seen = True
             for path in changed:
                 for name, folder in watch.items():
                     self._see(name, folder, path)
             self._look_into_written()
-            if self._settings.now.watch != watch or _there(watch.values()) != there:
+            if self._settings.now.watch != watch or self._there(watch) != there:
                 return
+
+    def _there(self, watch: Mapping[str, WatchFolder]) -> dict[Path, tuple[int, int]]:
+        """Return the folders that can be watched (see `_told_apart`), and tell of each that may no longer be read."""
+        there, closed = _told_apart(folder.folder for folder in watch.values())
+        for name, folder in watch.items():
+            if folder.folder in closed - self._closed:
+                log.warning("Watch folder %s: %s may not be read: check its permissions.", name, folder.folder)
+        self._closed = closed
+        return there
 
     def _changes(self, folders: list[Path], *, is_polling: bool) -> Iterator[Iterable[Path]]:
         """Yield paths that changed, and nothing every `_LOOK` seconds, until the end.
@@ -232,14 +244,26 @@ def _in_turns(found: dict[Path, _Found]) -> list[tuple[Path, _Found]]:
     return [each for turn in zip_longest(*by_folder.values()) for each in turn if each is not None]
 
 
-def _there(folders: Iterable[WatchFolder]) -> dict[Path, tuple[int, int]]:
-    """Return the folders that exist, each with what tells it from another one that takes its place."""
-    found = {}
+def _told_apart(folders: Iterable[Path]) -> tuple[dict[Path, tuple[int, int]], set[Path]]:
+    """Return the folders that exist, each with what tells it from another in its place; and those not to be read."""
+    there, closed = {}, set()
     for folder in folders:
-        with suppress(OSError):
-            about = folder.folder.stat()
-            found[folder.folder] = about.st_dev, about.st_ino
-    return found
+        try:
+            about = folder.stat()
+        except PermissionError:
+            closed.add(folder)
+        except OSError:
+            continue
+        else:
+            if _may_be_read(folder):
+                there[folder] = about.st_dev, about.st_ino
+            else:
+                closed.add(folder)
+    return there, closed
+
+
+def _may_be_read(folder: Path) -> bool:
+    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def _files(path: Path) -> Iterator[Path]:

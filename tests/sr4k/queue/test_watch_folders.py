@@ -215,3 +215,29 @@ def test_many_files_of_one_folder_keep_no_other_waiting_and_are_left_when_its_ru
         until(lambda: not watcher._found)
     assert len(looks) == 4
     assert "one" in looks[:2]
+
+
+@pytest.mark.slow(seconds=6)
+def test_a_folder_that_may_not_be_read_is_told_once_and_keeps_no_other_from_being_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    place, closed, looks = Place(tmp_path), {tmp_path / "closed"}, list[Path]()
+    for name in ("closed", "open"):
+        (tmp_path / name).mkdir()
+        write_clip(tmp_path / name / "clip.mp4", frames=2)
+    folders = {name: WatchFolder(folder=tmp_path / name, stable=1, options=FAST) for name in ("closed", "open")}
+    place.settings.change(QueueSettings(watch=folders))
+
+    def may_be_read(folder: Path) -> bool:
+        looks.append(folder)
+        return folder not in closed
+
+    monkeypatch.setattr(watch_folders, "_may_be_read", may_be_read)
+    with Watcher(place.queue, place.library, place.settings):
+        until(lambda: bool(place.queue.jobs()) and looks.count(tmp_path / "closed") > 3)
+        assert [job.origin for job in place.queue.jobs()] == ["watch:open"]
+        closed.clear()
+        until(lambda: len(place.queue.jobs()) == 2)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"Watch folder closed: {tmp_path / 'closed'} may not be read: check its permissions."
+    ]
