@@ -111,8 +111,26 @@ def is_path(name: str) -> bool:
 
 
 def names() -> list[str]:
-    """Return the names of the user's networks."""
-    return sorted(path.stem for path in store_folder().glob("*.toml") if _NAME.fullmatch(path.stem))
+    """Return the names of the user's networks.
+
+    Raises:
+        OptionError: their folder can't be read.
+    """
+    try:
+        paths = [*store_folder().iterdir()]  # not by glob, which finds nothing in what can't be read
+    except FileNotFoundError:
+        return []
+    except OSError as err:
+        raise _unreadable(err) from err
+    return sorted(path.stem for path in paths if path.suffix == ".toml" and _NAME.fullmatch(path.stem))
+
+
+def _unreadable(err: OSError) -> OptionError:
+    """Return the error for a folder that can't be read, or can't be looked into."""
+    folder = store_folder()
+    if isinstance(err, NotADirectoryError):
+        return OptionError(f"Your networks can't be read: {folder} is no folder. Set {FOLDER} to the one they are in.")
+    return OptionError(f"Your networks can't be read ({err.strerror}): check the permissions of {folder}.")
 
 
 def find(name: str) -> Foreign | None:
@@ -121,21 +139,37 @@ def find(name: str) -> Foreign | None:
     The file is hashed once in a process.
 
     Raises:
-        OptionError: the file is not the one that was added, or can't be read, or its card is damaged.
+        OptionError: the file is not the one that was added, or can't be read, or its card is damaged; or the store
+            can't be read.
     """
     if is_path(name):
         path = Path(name)
         digest = hash_of_file(path)
         card_file = card_of_hash(digest)
-        if not card_file.exists():
+        if not _is_there(card_file):
             return None
         return Foreign(name, path, _card(card_file, digest, name))
     if not _NAME.fullmatch(name):
         return None
     path, card_file = files_of_name(name)
-    if not card_file.exists():
+    if not _is_there(card_file):
         return None
     return Foreign(name, path, _card(card_file, hash_of_file(path), name))
+
+
+def _is_there(path: Path) -> bool:
+    """Whether the store has a file.
+
+    Raises:
+        OptionError: its folder may not be looked into.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as err:
+        raise _unreadable(err) from err
+    return True
 
 
 def card_of_hash(digest: str) -> Path:
@@ -219,7 +253,7 @@ def check_unused(name: str) -> None:
     Raises:
         OptionError: it has.
     """
-    if files_of_name(name)[1].exists():
+    if _is_there(files_of_name(name)[1]):
         raise OptionError(
             f"There is a network '{name}' already: give another name, or remove that one with sr4k model remove {name}."
         )
@@ -253,8 +287,15 @@ def keep(name: str, graph: Path, card: Card) -> None:
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    """Let one process at a time write to the store, where its file system has locks."""
-    folder = os.open(store_folder(), os.O_RDONLY)
+    """Let one process at a time write to the store, where its file system has locks.
+
+    Raises:
+        OptionError: the store can't be read.
+    """
+    try:
+        folder = os.open(store_folder(), os.O_RDONLY)
+    except OSError as err:
+        raise _unreadable(err) from err
     try:
         with suppress(OSError):
             fcntl.flock(folder, fcntl.LOCK_EX)
@@ -267,6 +308,7 @@ def keep_card(card: Card) -> None:
     """Write the card of a file that was not added.
 
     Raises:
+        OptionError: the store can't be read.
         OutputError: the file can't be written.
     """
     make_folder()
@@ -281,7 +323,7 @@ def remove(name: str) -> None:
         OptionError: there is none of that name.
         OutputError: it can't be deleted.
     """
-    found = [path for path in of_network(name) if path.exists()]
+    found = [path for path in of_network(name) if _is_there(path)]
     if not found:
         raise unknown(name)
     try:

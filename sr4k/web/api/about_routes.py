@@ -1,5 +1,6 @@
 """What there is to choose from: files of the library and what is in them, networks, presets, forecasts."""
 
+import logging
 import stat
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
@@ -9,7 +10,7 @@ from pydantic import BaseModel
 
 from sr4k.common.printable import printable
 from sr4k.configs import load_preset, preset_names
-from sr4k.errors import InputError
+from sr4k.errors import InputError, OptionError
 from sr4k.jobs.sources import is_video_name
 from sr4k.models import catalogue
 from sr4k.models.foreign import store
@@ -20,6 +21,8 @@ from sr4k.web.api.job_routes import NewJobs
 from sr4k.web.api.problems import responses
 from sr4k.web.forecasts import Forecasts
 from sr4k.web.web_service import WebService
+
+log = logging.getLogger(__name__)
 
 _PROBE_SECONDS = 60.0
 """Most seconds that a look into a file may take."""
@@ -109,7 +112,7 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
         """List the networks that jobs may name."""
         shipped = filter(has_weights, catalogue.ARCHITECTURES)
         own = [Model(name=name, own=True, scale=catalogue.figures(name).scale) for name in shipped]
-        return own + [_foreign(name) for name in store.names()]
+        return own + [_foreign(name) for name in _names_of_users()]
 
     @made.get("/presets")
     def presets() -> list[PresetAbout]:
@@ -117,6 +120,15 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
         return [PresetAbout(name=name, description=load_preset(name).description) for name in preset_names()]
 
     return made
+
+
+def _names_of_users() -> list[str]:
+    """Return the names of the user's networks: none if they can't be read, for others ship."""
+    try:
+        return store.names()
+    except OptionError as err:
+        log.warning("%s", err)
+        return []
 
 
 def _foreign(name: str) -> Model:

@@ -1,5 +1,6 @@
 """The store of the user's networks: cards, names and hashes."""
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -198,3 +199,25 @@ def test_networks_of_a_chain_are_joined_by_plus_signs(tmp_path: Path) -> None:
     assert catalogue.chain("clean+luma") == ("clean", "luma")
     both = convolutions(tmp_path / "a+b.onnx")
     assert catalogue.chain(str(both)) == (str(both),)
+
+
+def test_a_store_that_is_no_folder_is_told_rather_than_empty(folder: Path) -> None:
+    assert store.names() == []
+    folder.touch()
+    for ask in (store.names, lambda: store.remove("net"), lambda: catalogue.figures("net")):
+        with pytest.raises(OptionError, match=f"can't be read: {folder} is no folder. Set SR4K_MODELS"):
+            ask()
+
+
+def test_a_store_that_may_not_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object, **_more: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    told = rf"can't be read \(Permission denied\): check the permissions of {folder}\.$"
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "iterdir", refuse)
+        with pytest.raises(OptionError, match=told):
+            store.names()
+    with monkeypatch.context() as patched, pytest.raises(OptionError, match=told):
+        patched.setattr(Path, "stat", refuse)
+        store.find("net")

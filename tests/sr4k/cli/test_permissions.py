@@ -55,9 +55,17 @@ def run(folder: Path, *arguments: str) -> tuple[int, str]:
         ("closed/%d.png o/%d.png", 3, "closed/%d.png may not be read: check its permissions."),
         ("closed o/", 3, "closed can't be read (Permission denied)."),
         ("a.mp4 o.mp4 -c ./secret.yaml", 2, "The preset ./secret.yaml may not be read: check its permissions."),
+        (
+            "a.mp4 o.mp4 --model mine",
+            2,
+            "Your networks can't be read (Permission denied): check the permissions of closed.",
+        ),
     ],
 )
-def test_what_may_not_be_read_is_told(folder: Path, arguments: str, code: int, told: str) -> None:
+def test_what_may_not_be_read_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, code: int, told: str
+) -> None:
+    monkeypatch.setenv("SR4K_MODELS", "closed")
     assert run(folder, *arguments.split()) == (code, f"error: {told}\n")
 
 

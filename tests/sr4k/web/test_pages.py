@@ -63,6 +63,14 @@ def test_a_network_without_weights_is_neither_listed_nor_taken(tmp_path: Path) -
     assert refused.status_code == 422 and "No weights of rcan-full-x4" in refused.json()["detail"]
 
 
+def test_networks_that_ship_are_listed_where_the_users_can_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SR4K_MODELS", "/dev/null")
+    app = make_app(service_of(tmp_path), Access())
+    assert "luma" in [model["name"] for model in ask(app, "GET", "/api/v1/models").json()]
+
+
 def test_the_page_of_a_job_or_channel_that_is_not_there_says_so(tmp_path: Path) -> None:
     service = service_of(tmp_path, channels=desk_of(Runs(ChannelMonitor("studio"))))
     job = service.queue.add(tmp_path / "a.mp4", tmp_path / "b.mp4")
