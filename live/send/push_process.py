@@ -172,6 +172,9 @@ def _reason(error: Exception, target: Address) -> str:
         return trouble
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
+    if target.is_local:
+        is_refused = isinstance(error, PermissionError)
+        return "its folder can't be written to: check its permissions" if is_refused else cause(error)
     if isinstance(error, PermissionError):
         return "it is not allowed: somebody else may be publishing under this name"
     if getattr(error, "errno", None) == errno.EIO:
