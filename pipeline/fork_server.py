@@ -220,8 +220,11 @@ def run(_name: str, pipe: BinaryIO) -> None:
         import_module(module)
     gc.freeze()  # or collections in the forks would write to all of its pages, which copies them
     work = None
-    with suppress(ConnectionError):  # the supervisor has gone without reading all news
-        work = _serve(socket.socket(fileno=descriptor))
+    with (
+        suppress(ConnectionError),
+        socket.socket(fileno=descriptor) as line,
+    ):  # the supervisor may read no news any more
+        work = _serve(line)
     if work is not None:
         function, args = pickle.loads(work)
         function(*args)

@@ -177,6 +177,14 @@ def test_one_that_is_warm_is_used_once_or_ends() -> None:
     assert warm._process.returncode is not None and forking._waiting == []
 
 
+@pytest.mark.slow(seconds=1)
+def test_it_leaves_nothing_open_that_python_would_tell_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    run = "s = ForkServer([]); print(s.start('sr4k-it', int).wait(60)); s.close()"
+    done = run_program(f"from sr4k.pipeline.fork_server import ForkServer; {run}")
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 def run_program(code: str) -> "subprocess.CompletedProcess[str]":
     support = str(Path(__file__).parents[1] / "support")
     return subprocess.run(
