@@ -188,7 +188,8 @@ class Parts:
                 output = free_partial_of(self.target) if stopped else free_name(self.target, taken=is_there)
             if left is not None and left != output:
                 left.unlink(missing_ok=True)
-            flush_to_disk(output.parent)  # before the segments are removed
+            with suppress(PermissionError):  # of a folder that may not be read, but written to
+                flush_to_disk(output.parent)  # before the segments are removed
         return output
 
     @property

@@ -34,7 +34,7 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
 
     Raises:
         OptionError: The name has no suffix, or one of no container, or is the source's, a pipe's, or an address.
-        OutputError: The folder can't be written to, the name is too long, or the target exists.
+        OutputError: The folder can't be written to, the name is too long, or the target exists or is another user's.
     """
     if isinstance(target, RemotePath):
         raise OptionError(f"{target} can be written by a cluster alone: name a file, or let a cluster make it.")
@@ -56,6 +56,8 @@ def check_target(target: Path, source: Path, *, overwrite: bool) -> None:
     if os.path.lexists(target) and not overwrite:
         raise already_there(target)
     check_folder(target.parent, target.name)
+    for file in files_of(target):
+        _check_replaceable(file)
 
 
 def check_regular(target: Path) -> None:
@@ -91,6 +93,20 @@ def check_folder(folder: Path, content: str) -> None:
         raise OutputError(f"{found} is a file: it can't be the folder of {content}.")
     if not os.access(found, os.W_OK):
         raise OutputError(f"The folder {found} can't be written to: check its permissions.")
+
+
+def _check_replaceable(target: Path) -> None:
+    """Refuse a file of another user's in a folder, such as /tmp, where users can replace their own files alone.
+
+    Raises:
+        OutputError: It is one.
+    """
+    try:
+        folder, file = target.parent.stat(), target.lstat()
+    except OSError:  # there is nothing to replace
+        return
+    if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, folder.st_uid, file.st_uid):
+        raise OutputError(f"{target} belongs to another user, who alone can replace it there: choose another name.")
 
 
 def check_apart(target: Path, others: Iterable[Path]) -> None:

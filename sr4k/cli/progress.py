@@ -11,6 +11,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Protocol, Self
 
+from sr4k.cli.lossy_stderr import lossy_stderr
 from sr4k.cluster.machine_report import CLUSTER, ClusterReport, NodeWork
 from sr4k.common.printable import printable
 from sr4k.errors import OptionError
@@ -139,8 +140,9 @@ def machines_of(statuses: dict[str, WorkerStatus]) -> tuple[NodeWork, ...]:
 
 def _print(lines: Iterable[str]) -> None:
     """Print lines on stderr at once: jobs that run side by side have a thread each."""
-    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
-    sys.stderr.flush()
+    stderr = lossy_stderr()
+    stderr.write("".join(f"{printable(line)}\n" for line in lines))
+    stderr.flush()
 
 
 def until_next_line(ran: float) -> float:

@@ -7,6 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from sr4k.cli.lossy_stderr import lossy_stderr
 from sr4k.cluster.machine_report import CLUSTER, ClusterReport, NodeWork
 from sr4k.common.printable import printable
 from sr4k.jobs.file_progress import Gauge
@@ -28,7 +29,7 @@ class ProgressBars:
     def __init__(self, names: list[str]) -> None:
         self._names = names
         self._gauges = [Gauge() for _ in names]
-        console = Console(stderr=True)
+        console = Console(file=lossy_stderr())
         self._is_narrow = console.width < _NARROW
         columns = (
             BarColumn(bar_width=10 if self._is_narrow else 30),

@@ -435,4 +435,4 @@ def _run(spec: GraphSpec, **watching: Any) -> Outcome:
 def _check_outcome(outcome: Outcome, resumed: int = 0) -> None:
     written = report_of(outcome.statuses, ENCODE, EncodeReport)
     if not resumed + (0 if written is None else written.frames):
-        raise StoppedError("Stopped before the first frame: nothing was written.")
+        raise StoppedError("Stopped before the first frame.")

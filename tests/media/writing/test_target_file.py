@@ -1,12 +1,22 @@
 """Results get their names, and no other file loses its own."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from sr4k.errors import OptionError, OutputError
-from sr4k.media.writing.target_file import beside, check_apart, free_partial_of, partial_of, place, put, unfinished
+from sr4k.media.writing.target_file import (
+    beside,
+    check_apart,
+    check_target,
+    free_partial_of,
+    partial_of,
+    place,
+    put,
+    unfinished,
+)
 
 
 @pytest.fixture(params=["links", "no links"])
@@ -109,6 +119,22 @@ def test_a_picture_of_a_sequence_is_not_apart_from_it(tmp_path: Path) -> None:
         with pytest.raises(OptionError):
             check_apart(tmp_path / one, [tmp_path / other])
     check_apart(tmp_path / "%04d.png", [tmp_path / "sheet.png", tmp_path / "sub" / "0007.png"])
+
+
+@pytest.mark.parametrize("name", ["b.mp4", "%d.png"])
+def test_a_file_of_another_user_in_a_sticky_folder_is_refused_before_the_work(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / name.replace("%d", "7")
+    there.touch()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 4711)
+    check_target(tmp_path / name, tmp_path / "a.mp4", overwrite=True)
+    tmp_path.chmod(0o1777)
+    with pytest.raises(OutputError, match=f"{there.name} belongs to another user"):
+        check_target(tmp_path / name, tmp_path / "a.mp4", overwrite=True)
+    check_target(tmp_path / "new.mp4", tmp_path / "a.mp4", overwrite=True)
+    monkeypatch.setattr(os, "geteuid", os.getuid)
+    check_target(tmp_path / name, tmp_path / "a.mp4", overwrite=True)
 
 
 def test_hidden_names_are_never_too_long_and_never_two_files(tmp_path: Path) -> None:

@@ -69,6 +69,14 @@ def test_what_may_not_be_read_is_told(
     assert run(folder, *arguments.split()) == (code, f"error: {told}\n")
 
 
+def test_a_folder_that_may_be_written_to_but_not_read_takes_a_result(folder: Path) -> None:
+    box = folder / "box"
+    box.mkdir(0o333)
+    assert run(folder, "a.mp4", "box/b.mp4")[0] == 0
+    box.chmod(0o700)
+    assert [path.name for path in box.iterdir()] == ["b.mp4"]
+
+
 def test_a_folder_that_is_left_out_is_told_of(folder: Path) -> None:
     code, said = run(folder, "films", "o/", "--recursive")
     assert code == 0

@@ -1,9 +1,11 @@
 import io
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ from clips import MakeClip
 from rich.console import Console
 
 from sr4k.cli import progress, progress_bars
-from sr4k.cli.progress import JsonLines, Lines, parse_progress, until_next_line
+from sr4k.cli.progress import Display, JsonLines, Lines, Silent, parse_progress, until_next_line
 from sr4k.cli.progress_bars import ProgressBars
 from sr4k.cli.stream_app import stream_app
 from sr4k.cluster.machine_report import CLUSTER, ClusterReport, NodeWork
@@ -248,6 +250,33 @@ def test_a_reader_that_goes_away_stops_nothing() -> None:
     shown(0, statuses(1, 0.0, 0.0))
     shown.end(0, [], "done")
     os.close(theirs)
+
+
+@pytest.mark.parametrize("shown", [Lines([""]), Silent(), JsonLines([""], 2)])
+def test_a_full_disk_under_stderr_stops_nothing(shown: Display, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w", buffering=1) as full:  # noqa: PTH123 - not a file
+        monkeypatch.setattr(sys, "stderr", full)
+        monkeypatch.setattr(progress, "_LINE_EVERY", 0.0)
+        with shown:
+            for second in range(3):
+                shown(0, statuses(second, 0.1, 0.1))
+            shown.end(0, ["done"], "done")
+        with suppress(OSError):
+            full.close()
+
+
+@pytest.mark.slow(seconds=3)
+def test_a_terminal_that_is_closed_stops_nothing(make_clip: MakeClip, tmp_path: Path) -> None:
+    source, ours, theirs = make_clip("a.mp4", frames=20), *os.openpty()
+    command = [Path(sys.executable).with_name("sr4k-stream"), source, tmp_path / "o.mp4", "--engine", "nearest"]
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    # In a session of its own, the kernel doesn't send it SIGHUP for the terminal that is gone.
+    with subprocess.Popen(command, **streams, start_new_session=True) as job:
+        os.close(theirs)
+        os.read(ours, 1)
+        os.close(ours)
+        assert job.wait(120) == 0
+    assert (tmp_path / "o.mp4").exists()
 
 
 @pytest.mark.parametrize("text", ["xml", "json:", "json:x", "json:-1", "json:977", "json:99999999999999999999"])
