@@ -220,10 +220,7 @@ def run(_name: str, pipe: BinaryIO) -> None:
         import_module(module)
     gc.freeze()  # or collections in the forks would write to all of its pages, which copies them
     work = None
-    with (
-        suppress(ConnectionError),
-        socket.socket(fileno=descriptor) as line,
-    ):  # the supervisor may read no news any more
+    with socket.socket(fileno=descriptor) as line, suppress(ConnectionError):  # which leaves news that nobody reads
         work = _serve(line)
     if work is not None:
         function, args = pickle.loads(work)
