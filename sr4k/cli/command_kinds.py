@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from sr4k.cli.one_line_errors import say
+from sr4k.errors import OutputError
 from sr4k.service.redaction import Redaction
 
 _IN_PLAIN_WORDS = {
@@ -27,12 +28,19 @@ _IN_PLAIN_WORDS = {
 def _usage_errors_in_one_line(ctx: Any, args: list[str]) -> Iterator[None]:
     """Turn usage errors raised inside into one line on stderr, without the secrets of addresses.
 
+    Errors of files that options read or write, such as the shell's for completion, are one line too.
+
     Raises:
         typer.Exit: there was one; with its exit code.
     """
     typed = list(args)
     try:
         yield
+    except OSError as err:
+        if err.filename is None:  # of a stream, such as a pipe whose reader has gone
+            raise
+        say(f"error: {err.filename} can't be read or written ({err.strerror}).", err=True)
+        raise typer.Exit(OutputError.exit_code) from None
     except Exception as err:
         text = _in_plain_words(err).rstrip(".") if "message" in vars(err) else ""  # their class has no public name
         if not text:  # another error, or that which has shown the help

@@ -191,3 +191,18 @@ def test_completion_is_installed_by_an_option(tmp_path: Path) -> None:
         env=environment,
     )
     assert ran.stdout.startswith("complete -o default -F ")
+
+
+@pytest.mark.slow(seconds=1)
+@pytest.mark.parametrize("command", ["sr4k-stream", "sr4k"])
+def test_completion_that_can_not_be_installed_is_told_in_one_line(tmp_path: Path, command: str) -> None:
+    (tmp_path / ".bashrc").mkdir()  # root may write to any file
+    ran = subprocess.run(
+        ["bash", "-c", f"{command} --install-completion; exit $?"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(tmp_path)},
+    )
+    assert (ran.returncode, ran.stdout) == (4, "")
+    assert ran.stderr == f"error: {tmp_path}/.bashrc can't be read or written (Is a directory).\n"
