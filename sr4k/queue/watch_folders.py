@@ -30,6 +30,9 @@ _LOOK = 1.0
 _LONG = 5.0
 """Seconds after which files that are written wait until others, and changed settings, have been looked at."""
 
+_THROUGH = 30.0
+"""Seconds between two looks at all files, where the kernel doesn't tell of changes."""
+
 _AGAIN = 60.0
 """Seconds until a file is looked into again, where something other than the file itself kept it out."""
 
@@ -136,6 +139,35 @@ class Watcher:
             while not self._ending.wait(_LOOK):
                 yield []
             return
+        try:
+            yield from self._told(folders, is_polling=is_polling)
+        except (
+            OSError,
+            RuntimeError,
+        ) as err:  # the latter of watchfiles; a folder in them may not be read, for example
+            log.warning(
+                "Changes in the watch folders aren't told (%s): all files in them are looked at every %.0f seconds.",
+                str(err).partition(":")[0],
+                _THROUGH,
+            )
+            yield from self._looked_through(folders)
+
+    def _looked_through(self, folders: list[Path]) -> Iterator[Iterable[Path]]:
+        """Yield all paths in the folders every `_THROUGH` seconds, and nothing every `_LOOK` seconds, until the end."""
+        last = time.monotonic()
+        while not self._ending.wait(_LOOK):
+            if time.monotonic() - last < _THROUGH:
+                yield []
+                continue
+            last = time.monotonic()
+            yield chain.from_iterable(map(_files, folders))
+
+    def _told(self, folders: list[Path], *, is_polling: bool) -> Iterator[Iterable[Path]]:
+        """Yield paths of which the kernel tells that they changed, as `_changes` does.
+
+        Raises:
+            OSError, RuntimeError: a folder can't be watched.
+        """
         from watchfiles import Change, watch  # of the extra [web], which nothing else needs
 
         changes = watch(

@@ -241,3 +241,26 @@ def test_a_folder_that_may_not_be_read_is_told_once_and_keeps_no_other_from_bein
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         f"Watch folder closed: {tmp_path / 'closed'} may not be read: check its permissions."
     ]
+
+
+@pytest.mark.slow(seconds=4)
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), RuntimeError("no watch left")])
+def test_folders_that_the_kernel_does_not_tell_of_are_looked_through(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_folders: Path, **_how: Any) -> Iterator[Any]:
+        raise error
+        yield
+
+    monkeypatch.setattr("watchfiles.watch", refused)
+    monkeypatch.setattr(watch_folders, "_THROUGH", 0.5)
+    inbox = tmp_path / "inbox"
+    (inbox / "below").mkdir(parents=True)
+    place = Place(tmp_path)
+    place.settings.change(QueueSettings(watch={"inbox": WatchFolder(folder=inbox, stable=1, options=FAST)}))
+    with Watcher(place.queue, place.library, place.settings):
+        until(lambda: "aren't told" in caplog.text)
+        clip = write_clip(inbox / "below" / "late.mp4", frames=2)
+        until(lambda: bool(place.queue.jobs()))
+    assert place.queue.jobs()[0].source == str(clip)
+    assert caplog.text.count("aren't told") == 1
