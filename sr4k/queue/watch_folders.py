@@ -141,13 +141,10 @@ class Watcher:
             return
         try:
             yield from self._told(folders, is_polling=is_polling)
-        except (
-            OSError,
-            RuntimeError,
-        ) as err:  # the latter of watchfiles; a folder in them may not be read, for example
+        except (OSError, RuntimeError) as err:  # a folder in them may not be read, for example
             log.warning(
                 "Changes in the watch folders aren't told (%s): all files in them are looked at every %.0f seconds.",
-                str(err).partition(":")[0],
+                err,
                 _THROUGH,
             )
             yield from self._looked_through(folders)
