@@ -6,9 +6,10 @@ import av
 import numpy as np
 from av.video.frame import VideoFrame
 
-from sr4k.errors import OptionError
+from sr4k.errors import InputError, OptionError
 from sr4k.media.fitting import fitted
 from sr4k.media.look import DecodedPicture, Look
+from sr4k.media.paths import check_source
 from sr4k.media.planes import Block, rows_of
 from sr4k.media.reading.open_file import open_input
 from sr4k.media.video import VideoInfo
@@ -23,8 +24,10 @@ def load_slate(path: Path, info: VideoInfo) -> Block:
     Raises:
         OptionError: the file doesn't exist, or can't be read as a picture.
     """
-    if not path.exists():
-        raise OptionError(f"The slate {path} does not exist.")
+    try:
+        check_source(path)
+    except InputError as err:
+        raise OptionError(f"The slate {err}") from err
     try:
         with open_input(path, alone=True) as container:
             frame = next(container.decode(video=0))

@@ -1,6 +1,7 @@
 """Where an image sequence ends for libav, which reads no picture after the first one that it can't open."""
 
 import os
+import stat
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -45,8 +46,9 @@ def _left_out(pictures: int) -> str:
 
 
 def _trouble_of(picture: Path) -> str | None:
-    if not picture.is_file():
+    found = picture.stat()
+    if not stat.S_ISREG(found.st_mode):
         return "is no file"
     if not os.access(picture, os.R_OK):
         return "may not be read"
-    return None if picture.stat().st_size else "is empty"
+    return None if found.st_size else "is empty"

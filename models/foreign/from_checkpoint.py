@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from sr4k.common.printable import one_line
+from sr4k.common.printable import first_line, one_line
 from sr4k.errors import OptionError
 from sr4k.models.check_weights import differences
 from sr4k.models.foreign.card import Card
@@ -194,7 +194,7 @@ def _traced(path: Path, network: "torch.nn.Module", channels: int, size: tuple[i
                 dynamo=False,
             )
     except Exception as err:  # whatever the exporter makes of an architecture
-        words = one_line(next(iter(str(err).strip().splitlines()), type(err).__name__))
+        words = first_line(err)
         raise OptionError(f"{path} can't be exported to ONNX: {words}") from err
     model = onnx.load_from_string(out.getvalue())
     del model.graph.value_info[:]

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
-from sr4k.common.printable import one_line
+from sr4k.common.printable import first_line
 from sr4k.errors import OptionError
 from sr4k.models.foreign.store import MOST_BYTES, hash_of_file
 
@@ -172,4 +172,4 @@ def _values(tensor: onnx.TensorProto) -> int:
 
 
 def _first_line(err: BaseException) -> str:
-    return one_line(next(iter(str(err).strip().splitlines()), type(err).__name__), 300)
+    return first_line(err, 300)

@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, compose, helper, numpy_helper, version_converter
 
-from sr4k.common.printable import one_line
+from sr4k.common.printable import first_line
 from sr4k.errors import EngineError
 from sr4k.models.colour import ChromaLocation, Colour, doubling_taps, halving_taps, rgb_from_yuv, yuv_from_rgb
 from sr4k.models.foreign.card import Card
@@ -105,7 +105,7 @@ def _prepared(network: bytes, *, half: bool) -> onnx.ModelProto:
         onnx.checker.ValidationError,
         onnx.shape_inference.InferenceError,
     ) as err:
-        first = one_line(next(iter(str(err).strip().splitlines()), type(err).__name__))
+        first = first_line(err)
         raise EngineError(
             f"the network can't be brought into {'float16' if half else 'newer operators'}: {first}"
         ) from err

@@ -28,6 +28,11 @@ def one_line(text: str, most: int = 200) -> str:
     return words if len(words) <= most else f"{words[: most + 1].rsplit(' ', 1)[0][:most]} …"
 
 
+def first_line(error: BaseException, most: int = 200) -> str:
+    """Return the first line of an error's text, cut as by `one_line`; its type where it says nothing."""
+    return one_line(next(iter(str(error).strip().splitlines()), type(error).__name__), most)
+
+
 def clock(seconds: float | Fraction) -> str:
     """Return a time in seconds (0 or more) as ``0:05:00.20``."""
     whole = int(seconds)
