@@ -20,31 +20,32 @@ def _run(module: str, name: str) -> None:
     from importlib import import_module
 
     from sr4k.cli.signals import exit_at_once
-    from sr4k.cli.standard_streams import STDOUT, open_closed_ones, reader_is_gone
+    from sr4k.cli.standard_streams import STDOUT, leave_stdout, open_closed_ones, reader_is_gone
     from sr4k.common.ending import end_soon
     from sr4k.errors import READER_GONE
 
     open_closed_ones()
     exit_at_once()
+    output = STDOUT
     try:
         from sr4k.service.redaction import hide_command_line
 
         hide_command_line()
         app = getattr(import_module(module), name)
         output = os.dup(STDOUT)  # Rich points stdout elsewhere when it can't print, and ends the command with 1
-    except (ImportError, MemoryError, OSError) as err:
-        from sr4k.common.system_errors import refusal
-
-        refused = refusal(err)
-        if refused is None:
-            raise
-        print(f"error: {refused}", file=sys.stderr)
-        sys.exit(refused.exit_code)
-    try:
         app()
     except SystemExit as end:
         if end.code == 1 and reader_is_gone(output):
             sys.exit(READER_GONE)
         raise
+    except (ImportError, MemoryError, OSError) as err:  # commands handle theirs: one of imports, or of printing the help
+        from sr4k.common.system_errors import refusal
+
+        refused = refusal(err)
+        if refused is None:
+            raise
+        leave_stdout()
+        print(f"error: {refused}", file=sys.stderr)
+        sys.exit(refused.exit_code)
     finally:
         end_soon()

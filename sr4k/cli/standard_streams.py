@@ -33,7 +33,7 @@ def reader_is_gone(output: int = STDOUT) -> bool:
 
 
 def leave_stdout() -> None:
-    """Point stdout at ``/dev/null`` once its reader is gone, so that flushing it at exit raises no error."""
+    """Point stdout at ``/dev/null`` once it takes no more, so that flushing it at exit raises no error."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

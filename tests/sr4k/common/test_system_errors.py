@@ -57,6 +57,8 @@ def test_outputs_that_are_closed_or_full_are_no_bug(make_clip: MakeClip, tmp_pat
         ("sr4k probe --help | true; exit ${PIPESTATUS[0]}", 141, ""),
         ("sr4k-stream --version | true; exit ${PIPESTATUS[0]}", 141, ""),
         ("sr4k probe a.mp4 > /dev/full", 4, "No space left"),
+        ("sr4k-stream --help > /dev/full", 4, "No space left"),
+        ("sr4k --version > /dev/full", 4, "No space left"),
         ("sr4k probe a.mp4 >&-", 0, ""),
         ("sr4k probe absent.mp4 2>&-", 3, ""),
         ("sr4k probe a.mp4 0<&- 2>&1 >/dev/null", 0, ""),
