@@ -38,7 +38,7 @@ def _run(module: str, name: str) -> None:
         if end.code == 1 and reader_is_gone(output):
             sys.exit(READER_GONE)
         raise
-    except (ImportError, MemoryError, OSError) as err:  # commands handle theirs: one of imports, or of printing the help
+    except (ImportError, MemoryError, OSError) as err:  # of imports, or of printing the help: commands handle theirs
         from sr4k.common.system_errors import refusal
 
         refused = refusal(err)

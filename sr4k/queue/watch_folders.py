@@ -1,10 +1,9 @@
 """Watch folders: new videos become jobs, when they are written and are of the kind that is wanted."""
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -14,6 +13,7 @@ from sr4k.errors import InputError, Sr4kError
 from sr4k.jobs.file_job import Job
 from sr4k.jobs.sources import is_video_name
 from sr4k.queue.errand import in_child
+from sr4k.queue.folder_changes import changes, files, told_apart
 from sr4k.queue.going_on import GoingOn
 from sr4k.queue.job_queue import Queue
 from sr4k.queue.keeper import SettingsKeeper
@@ -24,14 +24,8 @@ from sr4k.queue.settling import settle
 
 log = logging.getLogger(__name__)
 
-_LOOK = 1.0
-"""Most seconds between two looks at files that are being written, and at the settings."""
-
 _LONG = 5.0
 """Seconds after which files that are written wait until others, and changed settings, have been looked at."""
-
-_THROUGH = 30.0
-"""Seconds between two looks at all files, where the kernel doesn't tell of changes."""
 
 _AGAIN = 60.0
 """Seconds until a file is looked into again, where something other than the file itself kept it out."""
@@ -110,9 +104,9 @@ class Watcher:
         watch = self._settings.now.watch
         there = self._there(watch)
         is_all_seen = False
-        for changed in self._changes([*there], is_polling=any(folder.polling for folder in watch.values())):
+        for changed in changes([*there], self._ending, is_polling=any(folder.polling for folder in watch.values())):
             if not is_all_seen:  # when changes are told already, so that nothing appears in between
-                changed = chain.from_iterable(map(_files, there))
+                changed = chain.from_iterable(map(files, there))
             is_all_seen = True
             for path in changed:
                 for name, folder in watch.items():
@@ -122,66 +116,13 @@ class Watcher:
                 return
 
     def _there(self, watch: Mapping[str, WatchFolder]) -> dict[Path, tuple[int, int]]:
-        """Return the folders that can be watched (see `_told_apart`), and tell of each that may no longer be read."""
-        there, closed = _told_apart(folder.folder for folder in watch.values())
+        """Return the folders that can be watched (see `told_apart`), and tell of each that may no longer be read."""
+        there, closed = told_apart(folder.folder for folder in watch.values())
         for name, folder in watch.items():
             if folder.folder in closed - self._closed:
                 log.warning("Watch folder %s: %s may not be read: check its permissions.", name, folder.folder)
         self._closed = closed
         return there
-
-    def _changes(self, folders: list[Path], *, is_polling: bool) -> Iterator[Iterable[Path]]:
-        """Yield paths that changed, and nothing every `_LOOK` seconds, until the end.
-
-        What is in a folder that was moved here, or was filled before the kernel was asked about it, is not told.
-        """
-        if not folders:
-            while not self._ending.wait(_LOOK):
-                yield []
-            return
-        try:
-            yield from self._told(folders, is_polling=is_polling)
-        except (OSError, RuntimeError) as err:  # a folder in them may not be read, for example
-            log.warning(
-                "Changes in the watch folders aren't told (%s): all files in them are looked at every %.0f seconds.",
-                err,
-                _THROUGH,
-            )
-            yield from self._looked_through(folders)
-
-    def _looked_through(self, folders: list[Path]) -> Iterator[Iterable[Path]]:
-        """Yield all paths in the folders every `_THROUGH` seconds, and nothing every `_LOOK` seconds, until the end."""
-        last = time.monotonic()
-        while not self._ending.wait(_LOOK):
-            if time.monotonic() - last < _THROUGH:
-                yield []
-                continue
-            last = time.monotonic()
-            yield chain.from_iterable(map(_files, folders))
-
-    def _told(self, folders: list[Path], *, is_polling: bool) -> Iterator[Iterable[Path]]:
-        """Yield paths of which the kernel tells that they changed, as `_changes` does.
-
-        Raises:
-            OSError, RuntimeError: a folder can't be watched.
-        """
-        from watchfiles import Change, watch  # of the extra [web], which nothing else needs
-
-        changes = watch(
-            *folders,
-            watch_filter=None,
-            stop_event=self._ending,
-            rust_timeout=round(_LOOK * 1000),
-            yield_on_timeout=True,
-            raise_interrupt=False,
-            force_polling=is_polling or None,
-        )
-        for changed in changes:
-            yield [
-                file
-                for kind, path in changed
-                for file in (_files(Path(path)) if kind is Change.added else [Path(path)])
-            ]
 
     def _see(self, name: str, folder: WatchFolder, path: Path) -> None:
         """Note a file that might be wanted, or that it has changed."""
@@ -271,38 +212,6 @@ def _in_turns(found: dict[Path, _Found]) -> list[tuple[Path, _Found]]:
     for each in found.items():
         by_folder.setdefault(each[1].folder, []).append(each)
     return [each for turn in zip_longest(*by_folder.values()) for each in turn if each is not None]
-
-
-def _told_apart(folders: Iterable[Path]) -> tuple[dict[Path, tuple[int, int]], set[Path]]:
-    """Return the folders that exist, each with what tells it from another in its place; and those not to be read."""
-    there, closed = {}, set()
-    for folder in folders:
-        try:
-            about = folder.stat()
-        except PermissionError:
-            closed.add(folder)
-        except OSError:
-            continue
-        else:
-            if _may_be_read(folder):
-                there[folder] = about.st_dev, about.st_ino
-            else:
-                closed.add(folder)
-    return there, closed
-
-
-def _may_be_read(folder: Path) -> bool:
-    return os.access(folder, os.R_OK | os.X_OK)
-
-
-def _files(path: Path) -> Iterator[Path]:
-    """Yield the files in a folder and below; hidden folders, such as the bin, are left out. Of a file, yield itself."""
-    if not path.is_dir():
-        yield path
-        return
-    for inside, inner, names in os.walk(path):
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        yield from (Path(inside) / name for name in names)
 
 
 def _wants(folder: WatchFolder, path: Path) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from clips import write_clip
 from queues import FAST, Place, until
 
-from sr4k.queue import watch_folders
+from sr4k.queue import folder_changes, watch_folders
 from sr4k.queue.errand import in_child
 from sr4k.queue.queued_job import JobResult
 from sr4k.queue.settings import QueueSettings, WatchFolder
@@ -131,8 +131,8 @@ def test_what_appears_or_changes_while_the_folder_is_looked_at_and_what_is_moved
             if path.endswith("cut.mp4"):  # its writer was away for longer than a file has to stay as it is
                 (inbox / "cut.mp4").write_bytes(whole)
 
-    files = watch_folders._files
-    monkeypatch.setattr(watch_folders, "_files", walked)
+    files = watch_folders.files
+    monkeypatch.setattr(watch_folders, "files", walked)
     monkeypatch.setattr(watch_folders, "in_child", looked_into)
     with Watcher(place.queue, place.library, place.settings):
         until(lambda: not late.exists())
@@ -232,7 +232,7 @@ def test_a_folder_that_may_not_be_read_is_told_once_and_keeps_no_other_from_bein
         looks.append(folder)
         return folder not in closed
 
-    monkeypatch.setattr(watch_folders, "_may_be_read", may_be_read)
+    monkeypatch.setattr(folder_changes, "_may_be_read", may_be_read)
     with Watcher(place.queue, place.library, place.settings):
         until(lambda: bool(place.queue.jobs()) and looks.count(tmp_path / "closed") > 3)
         assert [job.origin for job in place.queue.jobs()] == ["watch:open"]
@@ -253,7 +253,7 @@ def test_folders_that_the_kernel_does_not_tell_of_are_looked_through(
         yield
 
     monkeypatch.setattr("watchfiles.watch", refused)
-    monkeypatch.setattr(watch_folders, "_THROUGH", 0.5)
+    monkeypatch.setattr(folder_changes, "_THROUGH", 0.5)
     inbox = tmp_path / "inbox"
     (inbox / "below").mkdir(parents=True)
     place = Place(tmp_path)
