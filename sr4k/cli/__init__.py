@@ -20,11 +20,11 @@ def _run(module: str, name: str) -> None:
     from importlib import import_module
 
     from sr4k.cli.signals import exit_at_once
-    from sr4k.cli.standard_streams import STDOUT, leave_stdout, open_closed_ones, reader_is_gone
+    from sr4k.cli.standard_streams import STDOUT, leave_stdout, prepare_streams, reader_is_gone
     from sr4k.common.ending import end_soon
     from sr4k.errors import READER_GONE
 
-    open_closed_ones()
+    prepare_streams()
     exit_at_once()
     output = STDOUT
     try:

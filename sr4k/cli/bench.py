@@ -28,7 +28,7 @@ def bench(
             "Default: luma."
         ),
     ] = None,
-    frames: Annotated[int, typer.Option(min=20, help="Number of frames in each clip.")] = 75,
+    frames: Annotated[int, typer.Option(min=20, max=10_000, help="Number of frames in each clip.")] = 75,
     rounds: Annotated[
         int, typer.Option(min=1, help="Number of times each measurement is repeated; the median is reported.")
     ] = 3,
@@ -55,7 +55,7 @@ def bench(
         from sr4k.models import zoo
         from sr4k.models.catalogue import DEFAULT
 
-        models = [existing_model(name) for name in model or [DEFAULT]]
+        models = [*dict.fromkeys(existing_model(name) for name in model or [DEFAULT])]
         for name in models:
             zoo.check_shipped(name, "sr4k eval --weights measures a checkpoint of it")
         if out is not None:
@@ -67,7 +67,7 @@ def bench(
             result = run_suite(
                 load_preset(config),
                 parts=part or Part,
-                sizes=size or InputSize,
+                sizes=dict.fromkeys(size or InputSize),
                 models=models,
                 frames=frames,
                 rounds=rounds,

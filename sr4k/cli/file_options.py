@@ -1,12 +1,11 @@
 """Options of ``sr4k-stream`` that are for files alone."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sr4k.cli.cluster_options import ClusterOptions
-from sr4k.cli.progress import parse_progress
+from sr4k.cli.progress import parse_progress, refuse_on_stdout
 from sr4k.cli.standard_streams import STDIN, STDOUT, closed
 from sr4k.cli.stream_options import AUTO, FIRST
 from sr4k.errors import InputError, OptionError, OutputError
@@ -126,12 +125,8 @@ class FileOptions:
         _refuse(of_files, "for files, not for pipes")
         if out == DASH and as_json:
             raise OptionError("--json would print to standard output, where the video goes: use --progress json.")
-        progress_to = parse_progress(self.progress)
-        if out == DASH and progress_to is not None and os.path.samestat(os.fstat(progress_to), os.fstat(STDOUT)):
-            raise OptionError(
-                f"--progress {self.progress} would print to standard output, where the video goes: "
-                "use --progress json, or another descriptor."
-            )
+        if out == DASH:
+            refuse_on_stdout(self.progress, parse_progress(self.progress), "the video")
 
 
 def _refuse(options: Mapping[str, bool], kind: str, note: str = "") -> None:

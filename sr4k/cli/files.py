@@ -9,9 +9,10 @@ import typer
 from sr4k.cli.file_options import FileOptions
 from sr4k.cli.job_words import as_data, exit_code, result_lines, state_of, tally
 from sr4k.cli.one_line_errors import log_handler, say
-from sr4k.cli.progress import display, parse_progress
+from sr4k.cli.progress import display, parse_progress, refuse_on_stdout
 from sr4k.cli.shared_options import SharedOptions
 from sr4k.cli.signals import Interrupted, counted_signals
+from sr4k.cli.standard_streams import STDERR
 from sr4k.common.json_text import json_text
 from sr4k.common.logs import collected_logs
 from sr4k.configs import Preset
@@ -50,6 +51,8 @@ def run_files(
         typer.Exit: all jobs have ended; with the exit code.
     """
     json_to = parse_progress(options.progress)
+    if shared.as_json and json_to != STDERR:  # where a service's log takes both, that is as it is wanted
+        refuse_on_stdout(options.progress, json_to, "the summary of --json")
     if options.target_fps is not None:
         parse_rate(options.target_fps)
     elif options.is_auto:

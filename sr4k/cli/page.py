@@ -11,6 +11,8 @@ from sr4k.cli.channels import Beside
 from sr4k.cli.cluster_options import ClusterOptions
 from sr4k.cluster.job import reached
 from sr4k.common.owned_folder import owned_folder
+from sr4k.common.printable import printable
+from sr4k.common.time_zone import unknown_zone
 from sr4k.errors import OptionError
 from sr4k.queue.announcing import Announcer
 from sr4k.queue.job_queue import Queue
@@ -76,6 +78,12 @@ def page_beside(
     ) -> Iterator[None]:
         # It tells of each change, though not of which: ten times a second while a result is written.
         logging.getLogger("watchfiles").setLevel(logging.WARNING)
+        if (zone := unknown_zone()) is not None:
+            log.warning(
+                "This system does not know the time zone %s, which the variable TZ names: hours are times of UTC. "
+                "Check the name, or install the package tzdata.",
+                printable(zone),
+            )
         with ExitStack() as stack:
             listening = stack.enter_context(listening_on(listen))
             queue = Queue((state or _state_folder()) / "queue.sqlite")

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from sr4k.cli.lossy_stderr import lossy_stderr
+from sr4k.cli.standard_streams import STDERR, STDOUT
 from sr4k.cluster.machine_report import CLUSTER, ClusterReport, NodeWork
 from sr4k.common.printable import printable
 from sr4k.errors import OptionError
@@ -29,8 +30,6 @@ _LINE_AT_LEAST = 600.0
 
 _JSON_EVERY = 1.0
 """Seconds between two lines of JSON."""
-
-_STDERR = 2
 
 
 class Display(Protocol):
@@ -157,24 +156,43 @@ def parse_progress(text: str) -> int | None:
         The descriptor for JSON; ``None`` for ``auto``.
 
     Raises:
-        OptionError: it is anything else, or the descriptor isn't open for writing.
+        OptionError: it is anything else, or the descriptor isn't one that the caller has opened for writing.
     """
     kind, _, number = text.partition(":")
     if text == "auto":
         return None
     if kind != "json" or not (number.isdecimal() or text == "json"):
         raise OptionError(f"'{text}' isn't a form of progress: use auto, json, or json:N for file descriptor N.")
-    descriptor = int(number) if number else _STDERR
-    try:
-        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-    except (OSError, OverflowError):
-        mode = os.O_RDONLY
-    if mode == os.O_RDONLY:
+    descriptor = int(number) if number else STDERR
+    if not _is_for_writing(descriptor):
         raise OptionError(
             f"File descriptor {descriptor} is not open for writing: --progress json:N needs one that is, for example "
             f"{descriptor}>progress.json in the shell."
         )
     return descriptor
+
+
+def refuse_on_stdout(text: str, descriptor: int | None, other: str) -> None:
+    """Refuse a value of ``--progress`` whose descriptor is standard output. ``other``: what goes there.
+
+    Raises:
+        OptionError: it is.
+    """
+    if descriptor is not None and os.path.samestat(os.fstat(descriptor), os.fstat(STDOUT)):
+        raise OptionError(
+            f"--progress {text} would print to standard output, where {other} goes: "
+            "use --progress json, or another descriptor."
+        )
+
+
+def _is_for_writing(descriptor: int) -> bool:
+    """Whether the caller has opened a descriptor for writing. Our own are closed on exec, theirs came through one."""
+    try:
+        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+        is_own = descriptor > STDERR and not os.get_inheritable(descriptor)
+    except (OSError, OverflowError):
+        return False
+    return mode != os.O_RDONLY and not is_own
 
 
 def display(names: list[str], *, quiet: bool, json_to: int | None = None) -> Display:

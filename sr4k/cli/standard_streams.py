@@ -1,5 +1,6 @@
-"""Handles standard input, output and error that are closed or that nobody reads."""
+"""Handles standard streams: those that are closed, that nobody reads, or that can't hold what is printed."""
 
+import io
 import os
 import select
 import stat
@@ -10,11 +11,22 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 _STANDARD = {STDIN: ("stdin", "r"), STDOUT: ("stdout", "w"), STDERR: ("stderr", "w")}
 
+_WIDTHS = range(20, 1001)
+"""Widths of pages, in columns."""
+
 closed: set[int] = set()
 """Standard streams that were closed when the command was started."""
 
 
-def open_closed_ones() -> None:
+def prepare_streams() -> None:
+    """Make the standard streams fit for whatever is printed; call it before anything else is opened."""
+    _open_closed_ones()
+    _forget_odd_width()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: names of files have characters of any kind
+
+
+def _open_closed_ones() -> None:
     """Open closed standard streams on ``/dev/null``: otherwise the next files opened would take their numbers."""
     for number, (name, mode) in _STANDARD.items():
         try:
@@ -23,6 +35,13 @@ def open_closed_ones() -> None:
             closed.add(number)
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
+def _forget_odd_width() -> None:
+    """Remove ``COLUMNS`` from the environment if no page has that width: Rich would print nothing, or try for hours."""
+    width = os.environ.get("COLUMNS", "")
+    if width.isdecimal() and int(width) not in _WIDTHS:
+        del os.environ["COLUMNS"]
 
 
 def reader_is_gone(output: int = STDOUT) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
 
 from sr4k.common.printable import printable
+from sr4k.common.time_zone import local_clock
 from sr4k.errors import MachineError
 from sr4k.queue.job_queue import LARGEST, NoSuchJob
 from sr4k.service.channel_desk import NoSuchChannel
@@ -45,7 +45,7 @@ def router(service: WebService, door: Door) -> APIRouter:
             "role": request.state.role,
             "has_library": bool(service.library.roots),
             "has_channels": service.channels is not None,
-            "clock": datetime.now().astimezone().strftime("%H:%M, %Z"),
+            "clock": local_clock(),
             "can_log_out": bool(door.access.tokens) and request.state.role is not None,
         }
         return templates.TemplateResponse(request, template, {**about, **more}, status_code=status)

@@ -290,6 +290,7 @@ def test_json_comes_on_the_descriptor_that_is_named(make_clip: MakeClip, tmp_pat
 
     source = make_clip("a.mp4", frames=10)
     ours, theirs = os.pipe()
+    os.set_inheritable(theirs, True)
     arguments = [str(source), str(tmp_path / "out.mp4"), "--engine", "nearest", "--workers", "threads"]
     result = typer.testing.CliRunner().invoke(stream_app, [*arguments, "--progress", f"json:{theirs}"])
     os.close(theirs)

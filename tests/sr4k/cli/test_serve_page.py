@@ -61,7 +61,7 @@ channels:
                 ],
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                env={**os.environ, **KEYS, "TMPDIR": str(self.temporary)},
+                env={**os.environ, **KEYS, "TMPDIR": str(self.temporary), "TZ": "Europe/Atlantis"},
                 start_new_session=True,
             )
         until(lambda: "The page is at" in self.log, lambda: self.log)
@@ -194,6 +194,7 @@ def changes_the_file(page: Page) -> None:
 def test_a_file_is_queued_survives_a_kill_and_is_done_and_no_key_is_shown_anywhere(page: Page) -> None:
     clip = write_clip(page.library / "a.mp4", frames=120, rate=1, size=(320, 180), audio=False)
     assert page.ask("GET", "/api/v1/jobs", token=None)[0] == 401
+    assert "does not know the time zone Europe/Atlantis" in page.log
     status, text = page.ask("POST", "/api/v1/jobs", {"sources": [str(clip)], "options": {"engine": "openvino"}})
     assert status == 201, text
     (job,) = json.loads(text)

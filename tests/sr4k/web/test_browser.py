@@ -288,7 +288,9 @@ def test_settings_are_changed_and_what_is_wrong_with_them_is_said_beside_the_fie
     for route in held:
         route.continue_()
     page.unroute("**/api/v1/settings")
-    expect(page.get_by_text(re.compile(r"the service's clock, which says \d\d:\d\d, \S+\."))).to_be_visible()
+    expect(
+        page.get_by_text(re.compile(r"the service's clock, which says \d\d:\d\d, \S+, UTC[+-]\d\d:\d\d\."))
+    ).to_be_visible()
     page.get_by_label("Only from").fill("22:00")
     page.get_by_label("to", exact=True).fill("07:00")
     page.get_by_role("button", name="Watch another folder").click()
