@@ -217,7 +217,7 @@ class _Try:
         self._queue, self._wake, self._until = queue, wake, until
         self._keeps = target.is_local  # whether tags are kept for it while it opens
         self._opening = _DISK_OPENING if target.is_local else _OPENING
-        self._in_the_pipe = _IN_THE_PIPE + (1500 * hls.longest if target.kind == "hls" else 0)
+        self._in_the_pipe = _IN_THE_PIPE + (1500 * hls.longest if target.is_local else 0)
         with ExitStack() as theirs, ExitStack() as ours:
             data_out, self._data = os.pipe()
             theirs.callback(os.close, data_out)

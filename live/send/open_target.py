@@ -8,7 +8,6 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Protocol
 
 import av
@@ -23,26 +22,16 @@ from sr4k.live.send.flv import Tag
 from sr4k.live.send.flv_muxer import FlvMuxer
 from sr4k.live.send.hls_folder import HlsFolder
 from sr4k.live.send.hls_writer import HlsWriter
+from sr4k.live.send.recording import recording
 from sr4k.live.settings import HlsForm
 from sr4k.live.srt import SrtPipe, srt_writer
 from sr4k.live.tls import is_secure, tls_options
-from sr4k.media.paths import for_libav, free_name
 
 _WRITE_TIMEOUT = 1_000_000
 """Timeout of a write to the network, in microseconds."""
 
 _PROMPT_TS = PROMPT | {"flush_packets": "1", "pes_payload_size": "0", "omit_video_pes_length": "0"}
 """`PROMPT` for MPEG-TS: no sound waits for more to fill a packet with, and a receiver sees where a picture ends."""
-
-_FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
-_RECORDINGS: dict[str, dict[str, str]] = {
-    ".mp4": _FRAGMENTED,
-    ".mov": _FRAGMENTED,
-    ".mkv": {"cluster_time_limit": "2000"},
-    ".ts": {},
-    ".flv": {"flvflags": "no_duration_filesize"},
-}
-"""Muxer options by suffix that keep an interrupted recording playable."""
 
 
 class OpenTarget(Protocol):
@@ -87,8 +76,8 @@ def opened(target: Address, form: HlsForm) -> Iterator[OpenTarget]:
         finally:
             folder.close()
     elif target.kind == "file":
-        with _recording(target.path) as recording:
-            yield recording
+        with recording(target.path) as file:
+            yield file
     else:
         with _open(target) as container:
             yield _OF_KIND.get(target.kind, _Network)(container)
@@ -171,53 +160,6 @@ class _Srt(_Network):
     def arrived(self, written: int) -> int:
         """Return the bytes that ``ffmpeg`` has sent; 0 while it isn't connected."""
         return min(written, self._pipe.sent())
-
-
-class _Recording(_Network):
-    """A recording on a disk."""
-
-    def __init__(self, container: OutputContainer) -> None:
-        super().__init__(container)
-        self.is_empty = True
-
-    def write(self, packet: "Packet[Any]", at: int) -> bool:
-        """Write a packet; always False."""
-        super().write(packet, at)
-        self.is_empty = False
-        return False
-
-    def arrived(self, written: int) -> int:
-        """Return ``written``: libav flushes each packet."""
-        return written
-
-
-@contextmanager
-def _recording(path: Path) -> Iterator[_Recording]:
-    """Open a file under a free name; it is deleted if nothing was written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    taken = free_name(path, taken=_is_taken)  # a recording never replaces another
-    recording = None
-    try:
-        options = {"flush_packets": "1"} | _RECORDINGS[path.suffix.lower()]
-        with av.open(for_libav(taken), "w", format=_format(path), options=options) as container:
-            recording = _Recording(container)
-            yield recording
-    finally:
-        if recording is None or recording.is_empty:
-            taken.unlink(missing_ok=True)
-
-
-def _format(path: Path) -> str:
-    return {".mkv": "matroska", ".ts": "mpegts"}.get(path.suffix.lower(), path.suffix.lower()[1:])
-
-
-def _is_taken(path: Path) -> bool:
-    """Create the file; return whether it existed already."""
-    try:
-        path.touch(exist_ok=False)
-    except FileExistsError:
-        return True
-    return False
 
 
 def _open(target: Address) -> OutputContainer:

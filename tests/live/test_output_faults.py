@@ -4,13 +4,14 @@ It is one scenario: each step goes on where the one before has ended.
 """
 
 import os
+import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from recordings import assert_whole
 
@@ -168,16 +169,6 @@ def test_a_name_that_is_taken_a_wrong_application_and_a_name_that_nobody_knows_a
         assert "the application or key is wrong" in log
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], check=False).returncode:
-        pytest.skip("a small disk can't be mounted without root")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 @pytest.mark.slow
 def test_a_full_disk_ends_a_recording_and_nothing_else(small_disk: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.mkv"
@@ -187,3 +178,18 @@ def test_a_full_disk_ends_a_recording_and_nothing_else(small_disk: Path, tmp_pat
         eventually(lambda: channel.value("out_frames_total") > frames + 25, 5)
         assert channel.stop()[0] == 0
     assert other.stat().st_size > 200_000
+
+
+@pytest.mark.slow
+def test_a_recording_that_is_removed_is_told_and_begun_again(tmp_path: Path) -> None:
+    removed, other = tmp_path / "folder" / "a.mkv", tmp_path / "other.mkv"
+    with Channel("pattern://160x90@25", str(removed), str(other), options=NEAREST) as channel:
+        eventually(lambda: channel.states_out() == ["live", "live"], 40)
+        shutil.rmtree(removed.parent)
+        eventually(lambda: "its file a.mkv was removed or moved away; trying again" in channel.log, 20)
+        eventually(lambda: channel.value("target_connects_total", 'number="1"') == 2, 20)
+        assert channel.value("target_connects_total", 'number="2"') == 1
+        assert channel.stop()[0] == 0
+    for part in (removed, other):
+        with av.open(str(part)) as container:
+            assert sum(1 for _ in container.decode(video=0))

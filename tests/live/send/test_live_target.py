@@ -76,7 +76,8 @@ def test_a_recording_keeps_its_beginning_if_its_process_takes_long_to_start(
     monkeypatch.setattr(time, "monotonic", lambda: present() + passed[0])
     splitter = FlvSplitter()
     tags = list(splitter.feed(write_clip(tmp_path / "clip.flv", frames=10, audio=False).read_bytes()))
-    target = LiveTarget(parse_target(str(tmp_path / "a.mkv")), hls=HlsForm(), wants_key=lambda: None)
+    path = tmp_path / "a.ts"  # written packet by packet, so it is live after the first
+    target = LiveTarget(parse_target(str(path)), hls=HlsForm(), wants_key=lambda: None)
     target.start()
     eventually(lambda: started, 60)
     assert not target.is_loaded
@@ -88,7 +89,7 @@ def test_a_recording_keeps_its_beginning_if_its_process_takes_long_to_start(
     assert target.is_loaded
     target.close(60, ended=True)
     assert (target.report().connects, target.report().dropped, len(started)) == (1, 0, 1)
-    with av.open(str(tmp_path / "a.mkv")) as recording:
+    with av.open(str(path)) as recording:
         assert sum(1 for _ in recording.decode(video=0)) == 10
 
 
