@@ -37,6 +37,7 @@ _RESULT = "result:"
 
 _AS_JSON = {"options", "progress", "forecast", "result"}
 _ORDER = "ORDER BY priority DESC, place"
+_IN_LINE = "waiting", "paused"
 
 
 class NoSuchJob(OptionError):
@@ -173,19 +174,28 @@ class Queue(QueueFile):
             self._tell("added", number)
             return self.get(number)
 
-    def move(self, number: int, before: int | None) -> None:
-        """Move a job before another one, whose priority it takes; ``None``: to the end of its own priority.
+    def move(self, number: int, *, before: int | None = None, after: int | None = None) -> None:
+        """Move a job right before or right after another one, or to the end of its own priority.
+
+        It keeps its priority where that lies between those of the waiting jobs around its new place; otherwise it takes
+        that of the other one.
 
         Raises:
             NoSuchJob: one of them is not there.
         """
+        beside = after if before is None else before
         with self._writing():
             job = self.get(number)
-            if before == number:
+            if beside == number:
                 return
-            priority = job.priority if before is None else self.get(before).priority
-            order = [row["id"] for row in self._rows(f"SELECT id FROM jobs {_ORDER}") if row["id"] != number]
-            order.insert(len(order) if before is None else order.index(before), number)
+            others = self._rows(f"SELECT id, priority, state FROM jobs WHERE id != ? {_ORDER}", number)
+            order, priority = [other["id"] for other in others], job.priority
+            at = len(order)
+            if beside is not None:
+                other = self.get(beside)
+                at = order.index(beside) + (before is None)
+                priority = _between(job.priority, others[:at], others[at:], other.priority)
+            order.insert(at, number)
             self._base.execute("UPDATE jobs SET priority = ? WHERE id = ?", (priority, number))
             places = [(place, each) for place, each in enumerate(order, 1)]
             self._base.executemany("UPDATE jobs SET place = ? WHERE id = ?", places)
@@ -404,6 +414,13 @@ class Queue(QueueFile):
             self.change(number, state=state, **changes)
             self._tell("changed", number, {"state": state})
             return self.get(number)
+
+
+def _between(own: int, above: Sequence[sqlite3.Row], below: Sequence[sqlite3.Row], otherwise: int) -> int:
+    """Return a job's own priority, if it lies between those of the waiting jobs around a place."""
+    highest = next((job["priority"] for job in reversed(above) if job["state"] in _IN_LINE), own)
+    lowest = next((job["priority"] for job in below if job["state"] in _IN_LINE), own)
+    return own if lowest <= own <= highest else otherwise
 
 
 def _column(value: Any) -> Any:

@@ -1,10 +1,10 @@
 """Jobs and their queue: add, follow, order, pause, cancel, settle."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Header, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sr4k.jobs.file_job import Job
 from sr4k.queue import settling
@@ -58,9 +58,21 @@ class NewJobs(_Body):
 
 
 class Move(_Body):
-    """``before``: number of the job before which it is to run; ``null``: last of its priority."""
+    """A new place in the queue: one of both.
 
-    before: Annotated[Whole, Field(ge=1, le=LARGEST)] | None
+    Attributes:
+        before: number of the job right before which it is to run; ``null``: last of its own priority.
+        after: number of the job right after which it is to run.
+    """
+
+    before: Annotated[Whole, Field(ge=1, le=LARGEST)] | None = None
+    after: Annotated[Whole, Field(ge=1, le=LARGEST)] | None = None
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if self.model_fields_set != {"before"} and (self.before is not None or self.after is None):
+            raise ValueError("must have either before or after, with the number of a job")
+        return self
 
 
 class Change(_Body):
@@ -149,8 +161,12 @@ def router(service: WebService, forecasts: Forecasts) -> APIRouter:
 
     @made.put("/jobs/{number}/place", responses=of_one)
     def move(number: Number, move: Move) -> QueuedJob:
-        """Move a job before another one, whose priority it takes."""
-        queue.move(number, move.before)
+        """Move a job right before or after another one.
+
+        It keeps its priority where that lies between those of the waiting jobs around its new place; otherwise it takes
+        that of the other one.
+        """
+        queue.move(number, before=move.before, after=move.after)
         return queue.get(number)
 
     @made.put("/jobs/{number}/decision", responses=of_one)

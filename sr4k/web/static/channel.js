@@ -25,9 +25,8 @@ function ladder(channel) {
   const rungs = channel.intake?.rungs ?? [];
   if (!rungs.length) return h("div", {});
   const {rung} = channel.wishes;
-  const select = h("select", {id: "rung", onchange: async () => {
+  const select = h("select", {id: "rung", "data-focus": `rung-${name}`, onchange: async () => {
     await call("PUT", `/channels/${name}/rung`, {rung: select.value === "" ? null : Number(select.value)}).catch((error) => toast(error.message, true));
-    select.blur();
     show().catch(() => {});
   }}, h("option", {value: "", selected: rung === null}, "As good as the machine's speed allows"), ...rungs.map((text, index) => h("option", {value: index, selected: rung === index}, `Always: ${text}`)));
   return h("div", {class: "operate"}, h("label", {for: "rung"}, "Network and ladder"), select);

@@ -23,7 +23,7 @@ async function examine() {
   $("found").replaceChildren(h("p", {class: "hint"}, "The engines and encoders of changed channels are tried…"));
   try {
     tell(await call("POST", "/channel-file/check", {text, version}));
-    if ($("text").value === text) setTimeout(() => { apply.disabled = false; });
+    if ($("text").value === text) apply.disabled = false;
   } catch (error) { $("found").replaceChildren(h("p", {class: "error"}, error.message)); }
 }
 
@@ -39,10 +39,10 @@ async function save() {
     await call("PUT", "/channel-file", {text: $("text").value, version});
     toast("Written. The channels follow.");
     await load();
-    setTimeout(edited); // once the button has been let go
     $("found").replaceChildren(h("p", {}, "Applied. ", h("a", {href: "/channels"}, "See the channels")));
   } catch (error) { $("found").replaceChildren(h("p", {class: "error"}, error.message)); }
   $("text").disabled = false;
+  if (apply.disabled) $("text").focus(); // it has lost the focus
 }
 
 if ($("text")) {

@@ -1,5 +1,5 @@
 // What the wall and the page of one channel share: states in words and colour, pictures, figures and buttons.
-import {button, call, clock, figures, h, number} from "./common.js";
+import {button, call, clock, figures, h, keepFocus, number} from "./common.js";
 
 const WORDS = {live: ["live", "good"], connecting: ["connecting", "warn"], waiting: ["waiting to try again", "warn"], away: ["away", "bad"], hangs: ["hangs", "bad"],
   off: ["turned off", ""], stopped: ["stopped", ""], idle: ["waits for pictures", ""], ended: ["ended", ""]};
@@ -25,7 +25,7 @@ export function ends(channel, again = null) {
   const toggle = (number) => {
     if (again === null || channel.out.length < 2) return null;
     const off = channel.wishes.off.includes(number);
-    return button(off ? "Turn on" : "Turn off", () => call("PUT", `/channels/${channel.name}/targets/${number}`, {on: off}).then(again), {class: "operate small", "aria-label": `${off ? "Turn on" : "Turn off"} target ${number}`});
+    return button(off ? "Turn on" : "Turn off", () => call("PUT", `/channels/${channel.name}/targets/${number}`, {on: off}).then(again), {class: "operate small", "data-focus": `target${number}-${channel.name}`, "aria-label": `${off ? "Turn on" : "Turn off"} target ${number}`});
   };
   return h("ul", {class: "ends"}, end("In", channel.in), ...channel.out.map((each, index) => end(channel.out.length > 1 ? `Out ${index + 1}` : "Out", each, toggle(index + 1))));
 }
@@ -46,9 +46,9 @@ export function actions(channel, again) {
   const {name, halted, wishes} = channel;
   const act = (what) => () => call("POST", `/channels/${name}/${what}`).then(again);
   const slate = () => call("PUT", `/channels/${name}/slate`, {shown: !wishes.slate}).then(again);
-  if (halted) return h("div", {class: "buttons"}, button("Start", act("start"), {class: "operate main"}));
-  return h("div", {class: "buttons"}, button(wishes.slate ? "Back to the source" : "Slate now", slate, {"aria-pressed": String(wishes.slate)}),
-    button("Restart", act("restart")), button("Stop", act("stop"), {class: "operate danger"}));
+  if (halted) return h("div", {class: "buttons"}, button("Start", act("start"), {class: "operate main", "data-focus": `run-${name}`}));
+  return h("div", {class: "buttons"}, button(wishes.slate ? "Back to the source" : "Slate now", slate, {"aria-pressed": String(wishes.slate), "data-focus": `slate-${name}`}),
+    button("Restart", act("restart"), {"data-focus": `restart-${name}`}), button("Stop", act("stop"), {class: "operate danger", "data-focus": `run-${name}`}));
 }
 
 // Small pictures of what comes in and goes out, and a function that looks for the next ones.
@@ -69,15 +69,15 @@ export function pictures(name) {
   return {made: h("div", {class: "pictures"}, ...both.map((each) => each.figure)), look: (runs) => { if (runs) for (const each of both) each.look(); }};
 }
 
-// A part of a page that is made anew when what it shows has changed, but not under the hand of whoever uses it.
+// A part of a page that is made anew when what it shows has changed, but not while a button of it is held down.
 export function part(make) {
   const made = h("div", {});
   let known = "";
   return {made, show: (about, ...more) => {
     const fresh = make(about, ...more), text = fresh.outerHTML;
-    if (text === known || (made.contains(document.activeElement) && document.activeElement.matches("button, select"))) return;
+    if (text === known || made.querySelector(":active")) return;
     known = text;
-    made.replaceChildren(fresh);
+    keepFocus(() => made.replaceChildren(fresh));
   }};
 }
 

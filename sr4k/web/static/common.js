@@ -71,14 +71,32 @@ export function toast(text, isError = false) {
   setTimeout(() => made.remove(), isError ? 12000 : 5000);
 }
 
-// Returns a button that does something, and says what went wrong.
+// Returns a button that does something, and says what went wrong. Meanwhile it does nothing more, and keeps the focus,
+// which one that is disabled would lose.
 export function button(text, does, props = {}) {
   return h("button", {type: "button", class: "operate", ...props, onclick: async (event) => {
     const own = event.currentTarget;
-    own.disabled = true;
+    if (own.ariaDisabled === "true") return;
+    own.ariaDisabled = "true";
     try { await does(); } catch (error) { toast(error.message, true); }
-    own.disabled = false;
+    own.ariaDisabled = null;
   }}, text);
+}
+
+// Makes a part of the page anew, and puts the focus back where it was. Controls have data-focus="what-whose". If the same
+// is gone, the first one of the same job or channel gets the focus; if that is gone too, the first one of the one in its
+// place, which does no harm under a key that is held down; or else last.
+export function keepFocus(redraw, last = document.querySelector("h1")) {
+  const had = document.activeElement, key = had?.dataset.focus;
+  const whose = (name) => name.slice(name.indexOf("-") + 1);
+  const all = () => [...document.querySelectorAll("[data-focus]")], owners = () => [...new Set(all().map((each) => whose(each.dataset.focus)))];
+  const at = key ? owners().indexOf(whose(key)) : 0;
+  redraw();
+  if (!key || had.isConnected) return;
+  const left = owners(), next = left.includes(whose(key)) ? whose(key) : left[Math.min(at, left.length - 1)];
+  const found = all().find((each) => each.dataset.focus === key) ?? all().find((each) => whose(each.dataset.focus) === next);
+  if (!found) last.tabIndex = -1;
+  (found ?? last).focus();
 }
 
 export const $ = (id) => document.getElementById(id);

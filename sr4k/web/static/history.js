@@ -1,4 +1,4 @@
-import {$, bytes, button, call, clock, day, figures, follow, h, nameOf, number, toast} from "./common.js";
+import {$, bytes, button, call, clock, day, figures, follow, h, keepFocus, nameOf, number, toast} from "./common.js";
 
 export const WORDS = {done: ["done", "good"], failed: ["failed", "bad"], cancelled: ["cancelled", ""]};
 const DECISIONS = {kept: "kept beside its source", replacing: "replacing its source", replaced: "in place of its source", discarded: "discarded"};
@@ -13,7 +13,7 @@ async function show() {
   if (!jobs.length && offset) { offset = Math.max(0, offset - PAGE); return show(); }
   $("totals").replaceWith(Object.assign(figures([["Done", number(totals.done)], ["Failed", number(totals.failed)], ["Frames", number(totals.frames)], ["Time spent", clock(totals.seconds)],
     ["Size of the sources", bytes(totals.source_bytes)], ["Size of the results", bytes(totals.result_bytes)], ["Damaged sources", number(totals.damaged)]]), {id: "totals"}));
-  $("ended").replaceChildren(...jobs.map(card));
+  keepFocus(() => $("ended").replaceChildren(...jobs.map(card)));
   $("where").textContent = all ? `${number(offset + 1)} to ${number(offset + jobs.length)} of ${number(all)}` : "";
   $("later").disabled = !offset;
   $("earlier").disabled = offset + jobs.length >= all;
@@ -28,11 +28,11 @@ function turn(by) {
 function card(job) {
   const [word, colour] = WORDS[job.state], found = job.result;
   return h("li", {},
-    h("div", {class: "top"}, h("a", {class: "title", href: `/jobs/${job.id}`}, nameOf(job.source)), h("span", {class: `state ${colour}`}, DECISIONS[job.decision] ?? word)),
+    h("div", {class: "top"}, h("a", {class: "title", href: `/jobs/${job.id}`, "data-focus": `title-${job.id}`}, nameOf(job.source)), h("span", {class: `state ${colour}`}, DECISIONS[job.decision] ?? word)),
     found ? h("div", {class: "soft"}, `${found.width}×${found.height}, ${number(found.frames)} frames, ${bytes(found.source_bytes)} became ${bytes(found.result_bytes)}${found.damaged ? ", the source is damaged" : ""}${job.ended ? ` · ${day(job.ended)}` : ""}`) : null,
     job.error ? h("p", {class: "error"}, job.error) : null,
-    h("div", {class: "buttons"}, job.state === "done" ? null : button("Try again", () => call("POST", `/jobs/${job.id}/retry`).then(show)),
-      button("Remove from the list", () => call("DELETE", `/jobs/${job.id}`).then(show))));
+    h("div", {class: "buttons"}, job.state === "done" ? null : button("Try again", () => call("POST", `/jobs/${job.id}/retry`).then(show), {"data-focus": `retry-${job.id}`}),
+      button("Remove from the list", () => call("DELETE", `/jobs/${job.id}`).then(show), {"data-focus": `remove-${job.id}`})));
 }
 
 $("later").addEventListener("click", () => turn(-1));

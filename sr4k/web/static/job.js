@@ -1,4 +1,4 @@
-import {$, bytes, button, call, clock, comparison, figures, follow, h, lastPicture, machines, nameOf, number, progressText, repeat} from "./common.js";
+import {$, bytes, button, call, clock, comparison, figures, follow, h, keepFocus, lastPicture, machines, nameOf, number, progressText, repeat} from "./common.js";
 import {clipsOf, player} from "./player.js";
 
 const id = location.pathname.split("/").pop();
@@ -28,7 +28,7 @@ async function show() {
   isRunning = job.state === "running";
   $("about-heading").textContent = found || job.state === "failed" ? "What came of it" : "How it goes";
   if (found) parts.push(...result(job, found));
-  $("about").replaceChildren(...parts);
+  keepFocus(() => $("about").replaceChildren(...parts), $("about-heading"));
   const hasBoth = found && ["undecided", "kept"].includes(job.decision);
   $("compare").hidden = !hasBoth;
   $("play").onclick = () => playBoth(found);
@@ -57,7 +57,8 @@ function result(job, found) {
     list("Damage in the source", found.damaged ? damage : [], "None."),
     list("Converted", found.converted, "Nothing."), list("Left out", found.left_out, "Nothing."),
     job.decision === "undecided" ? h("div", {class: "buttons"},
-      button("Keep both", decide("keep"), {class: "operate main"}), button("Replace the original, which goes into the bin folder", decide("replace")), button("Delete the result", decide("discard"), {class: "operate danger"}))
+      button("Keep both", decide("keep"), {class: "operate main", "data-focus": "keep-"}), button("Replace the original, which goes into the bin folder", decide("replace"), {"data-focus": "replace-"}),
+      button("Delete the result", decide("discard"), {class: "operate danger", "data-focus": "discard-"}))
       : h("p", {}, h("strong", {}, DECISIONS[job.decision] ?? job.decision))];
 }
 

@@ -1,4 +1,4 @@
-import {$, PRIORITIES, button, bytes, call, clock, follow, h, lastPicture, machines, nameOf, number, progressText, repeat, toast} from "./common.js";
+import {$, PRIORITIES, button, bytes, call, clock, follow, h, keepFocus, lastPicture, machines, nameOf, number, progressText, repeat, toast} from "./common.js";
 
 const WORDS = {waiting: "waiting", running: "running", paused: "paused"};
 const COLOURS = {running: "good", paused: "warn"};
@@ -7,8 +7,8 @@ const lasts = new Map(); // number of a running job -> its last picture
 let jobs = [], dragged = null;
 
 async function show() {
-  // Two more than are shown: the last of them may be moved down as well.
-  const [running, later, queue] = await Promise.all([call("GET", "/jobs?state=running"), call("GET", `/jobs?state=waiting&state=paused&limit=${SHOWN + 2}`), call("GET", "/queue")]);
+  // One more than are shown: the last of them may be moved down as well.
+  const [running, later, queue] = await Promise.all([call("GET", "/jobs?state=running"), call("GET", `/jobs?state=waiting&state=paused&limit=${SHOWN + 1}`), call("GET", "/queue")]);
   jobs = [...running, ...later];
   const mayChange = document.body.dataset.role === "operate";
   $("all").hidden = !mayChange;
@@ -17,23 +17,23 @@ async function show() {
   const waiting = later.slice(0, SHOWN), all = (queue.counts.waiting ?? 0) + (queue.counts.paused ?? 0);
   const count = all > SHOWN ? `${number(all)} waiting, of which the first ${SHOWN} are shown.` : `${all} waiting.`;
   $("summary").textContent = (queue.paused ? "The queue is paused: nothing new starts. " : queue.runs_now ? "" : "Jobs run in the hours that the settings name. ") + count;
-  const focus = document.activeElement?.dataset?.focus;
-  $("running").replaceChildren(...running.map((job) => card(job, false)));
-  $("waiting").replaceChildren(...waiting.map((job) => card(job, mayChange)));
-  if (focus) document.querySelector(`[data-focus="${focus}"]`)?.focus();
+  keepFocus(() => {
+    $("running").replaceChildren(...running.map((job) => card(job, false)));
+    $("waiting").replaceChildren(...waiting.map((job) => card(job, mayChange)));
+  });
 }
 
 function card(job, isMovable) {
   const act = (what) => () => call("POST", `/jobs/${job.id}/${what}`).then(show);
   const made = h("li", {id: `job-${job.id}`, draggable: isMovable ? "true" : null},
-    h("div", {class: "top"}, h("a", {class: "title", href: `/jobs/${job.id}`}, nameOf(job.source)), h("span", {class: `state ${COLOURS[job.state] ?? ""}`}, job.asked ? `${WORDS[job.state]}, will ${job.asked}` : WORDS[job.state])),
+    h("div", {class: "top"}, h("a", {class: "title", href: `/jobs/${job.id}`, "data-focus": `title-${job.id}`}, nameOf(job.source)), h("span", {class: `state ${COLOURS[job.state] ?? ""}`}, job.asked ? `${WORDS[job.state]}, will ${job.asked}` : WORDS[job.state])),
     job.state === "running" || job.progress.frames ? h("progress", {"aria-label": `Progress of ${nameOf(job.source)}`, max: 1}) : null,
     h("div", {class: "soft text"}, waits(job)),
     h("div", {class: "by"}),
     job.state === "running" ? last(job.id).made : null,
     h("div", {class: "buttons"},
-      job.state === "paused" || job.asked === "pause" ? button("Go on", act("resume"), {"data-focus": `go-${job.id}`}) : button("Pause", act("pause"), {"data-focus": `pause-${job.id}`}),
-      button("Cancel", act("cancel"), {class: "operate danger"}),
+      job.state === "paused" || job.asked === "pause" ? button("Go on", act("resume"), {"data-focus": `go-${job.id}`}) : button("Pause", act("pause"), {"data-focus": `go-${job.id}`}),
+      button("Cancel", act("cancel"), {class: "operate danger", "data-focus": `cancel-${job.id}`}),
       isMovable ? button("↑", () => step(job, -1), {"aria-label": `Move ${nameOf(job.source)} up`, "data-focus": `up-${job.id}`}) : null,
       isMovable ? button("↓", () => step(job, 1), {"aria-label": `Move ${nameOf(job.source)} down`, "data-focus": `down-${job.id}`}) : null,
       isMovable ? priority(job) : null));
@@ -42,7 +42,7 @@ function card(job, isMovable) {
     made.addEventListener("dragend", () => made.classList.remove("dragged"));
     made.addEventListener("dragover", (event) => { event.preventDefault(); made.classList.add("over"); });
     made.addEventListener("dragleave", () => made.classList.remove("over"));
-    made.addEventListener("drop", (event) => { event.preventDefault(); if (dragged && dragged.id !== job.id) place(dragged, job.id); });
+    made.addEventListener("drop", (event) => { event.preventDefault(); if (dragged && dragged.id !== job.id) place(dragged, {before: job.id}); });
   }
   progress(made, job.progress);
   return made;
@@ -53,15 +53,15 @@ function last(id) {
   return lasts.get(id);
 }
 
-// Moves a job before another one, or to the end.
-function place(job, before) {
-  return call("PUT", `/jobs/${job.id}/place`, {before}).then(show).catch((error) => toast(error.message, true));
+// Moves a job right before or after another one.
+function place(job, beside) {
+  return call("PUT", `/jobs/${job.id}/place`, beside).then(show).catch((error) => toast(error.message, true));
 }
 
 function step(job, by) {
   const line = jobs.filter((each) => each.state !== "running"), at = line.findIndex((each) => each.id === job.id);
-  const before = by < 0 ? line[at - 1] : line[at + 2];
-  if (by < 0 ? at > 0 : at < line.length - 1) return place(job, before?.id ?? null);
+  const next = line[at + by];
+  if (next) return place(job, by < 0 ? {before: next.id} : {after: next.id});
 }
 
 // Why a job waits, and what it will take.

@@ -39,6 +39,30 @@ def test_jobs_run_by_priority_and_then_in_the_order_that_users_gave_them(tmp_pat
     assert order(Queue(tmp_path / "q.sqlite")) == "badc"
 
 
+def test_a_job_that_is_moved_keeps_its_priority_where_its_new_place_allows(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "q.sqlite")
+    a, b, c, d, gone = filled(queue, "abcdx")
+    for job, priority in ((c, -10), (d, -20), (gone, -5)):
+        queue.prioritise(job.id, priority)
+    queue.cancel(gone.id)  # it waits no more: its priority is in nobody's way
+
+    def moved(job: QueuedJob, **beside: int) -> tuple[str, int]:
+        queue.move(job.id, **beside)
+        return order(queue).replace("x", ""), queue.get(job.id).priority
+
+    assert moved(a, after=b.id) == ("bacd", 0)
+    assert moved(a, after=c.id) == ("bcad", -10)
+    assert moved(a, before=c.id) == ("bacd", -10)
+    assert moved(b, before=a.id) == ("bacd", 0)
+    assert moved(b, before=c.id) == ("abcd", -10)
+    assert moved(d, before=c.id) == ("abdc", -10)
+    queue.prioritise(c.id, -30)
+    assert moved(a, after=c.id) == ("bdca", -30)
+    assert moved(b, after=c.id) == ("dcba", -30)
+    queue.prioritise(b.id, -20)
+    assert moved(b, before=c.id) == ("dbca", -20)
+
+
 def test_states_follow_what_was_asked_and_nothing_else_is_allowed(tmp_path: Path) -> None:
     queue = Queue(tmp_path / "q.sqlite")
     a, b = filled(queue, "ab")

@@ -76,6 +76,8 @@ def test_jobs_are_added_ordered_and_removed_and_errors_are_problems_in_plain_wor
     first, second = (job["id"] for job in added)
     assert served.ask("PUT", f"/api/v1/jobs/{second}/place", {"before": first})[0] == 200
     assert [job["id"] for job in served.ask("GET", "/api/v1/jobs")[2]] == [second, first]
+    assert served.ask("PUT", f"/api/v1/jobs/{second}/place", {"after": first})[0] == 200
+    assert [job["id"] for job in served.ask("GET", "/api/v1/jobs")[2]] == [first, second]
     assert served.ask("POST", f"/api/v1/jobs/{first}/pause")[2]["state"] == "paused"
     assert served.ask("GET", "/api/v1/jobs?state=paused")[2][0]["id"] == first
     assert served.ask("DELETE", f"/api/v1/jobs/{first}")[0] == 204
@@ -83,6 +85,9 @@ def test_jobs_are_added_ordered_and_removed_and_errors_are_problems_in_plain_wor
     wrong: list[tuple[str, str, Any, int, str]] = [
         ("GET", f"/api/v1/jobs/{first}", None, 404, f"There is no job {first}."),
         ("POST", f"/api/v1/jobs/{second}/retry", None, 409, "is waiting"),
+        ("PUT", f"/api/v1/jobs/{second}/place", {}, 422, "must have either before or after"),
+        ("PUT", f"/api/v1/jobs/{second}/place", {"before": 1, "after": 1}, 422, "must have either before or after"),
+        ("PUT", f"/api/v1/jobs/{second}/place", {"after": None}, 422, "must have either before or after"),
         ("POST", "/api/v1/jobs", {"sources": ["/etc/passwd"]}, 422, "isn't in a library"),
         ("POST", "/api/v1/jobs", {"sources": [f"{tmp_path}/no.mp4"]}, 422, "does not exist"),
         ("POST", "/api/v1/jobs", {"sources": [f"{tmp_path}/a.mp4"], "options": {"crf": 99}}, 422, "crf can't be 99"),

@@ -16,7 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from clips import write_clip
 from needed import program
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, expect, sync_playwright
 from queues import until
 from toy_statuses import statuses
 from web_serving import Runs, desk_of, service_of, serving
@@ -181,8 +181,9 @@ def test_a_video_goes_from_the_library_by_forecast_try_and_queue_to_a_player(sit
     page.get_by_role("button", name="Make ten seconds").click()
     expect(page.locator("#shown .compare video")).to_have_count(2)
     plays_in_step(page)
-    page.get_by_role("button", name="Keep both").click()
+    page.get_by_role("button", name="Keep both").press("Enter")
     expect(page.get_by_text("Both files are kept.")).to_be_visible()
+    expect(page.get_by_role("heading", name="What came of it")).to_be_focused()
     (done,) = service.queue.jobs(("done",))
     assert (done.decision, done.forecast is not None) == ("kept", True)
 
@@ -233,6 +234,50 @@ def test_the_queue_is_ordered_by_keyboard_and_by_drag_and_both_tabs_agree(site: 
             queue.cancel(number)
     expect(second.locator("#waiting li")).to_have_count(0)
     second.close()
+
+
+def test_arrows_move_by_one_job_and_the_keyboard_stays_where_it_was_whatever_changes(site: Site) -> None:
+    queue, page = site.service.queue, site.page
+    a, b, c = (
+        queue.add(site.clip, site.clip.with_name(f"{name}.mkv"), priority=priority).id
+        for name, priority in (("a", 0), ("b", 0), ("c", -10))
+    )
+    page.goto(site.url("/queue"))
+
+    def waiting() -> list[tuple[int, int]]:
+        return [(job.id, job.priority) for job in queue.jobs(("waiting", "paused"))]
+
+    def control(what: str, job: int) -> Locator:
+        return page.locator(f"[data-focus={what}-{job}]")
+
+    control("down", a).press("Enter")
+    until(lambda: waiting() == [(b, 0), (a, 0), (c, -10)])
+    expect(page.locator("#waiting li").nth(1)).to_have_id(f"job-{a}")
+    expect(control("down", a)).to_be_focused()
+    page.keyboard.press("Enter")
+    until(lambda: waiting() == [(b, 0), (c, -10), (a, -10)])
+    expect(page.locator("#waiting li").nth(2)).to_have_id(f"job-{a}")
+    expect(control("down", a)).to_be_focused()
+    control("go", c).press("Enter")
+    expect(control("go", c)).to_have_text("Go on")
+    expect(control("go", c)).to_be_focused()
+    for what in ("cancel", "title"):
+        control(what, c).focus()
+        queue.prioritise(b, 5 if what == "cancel" else 6)
+        expect(control("priority", b)).to_have_value(str(queue.get(b).priority))
+        expect(control(what, c)).to_be_focused()
+    control("up", c).focus()
+    queue.resume(c)
+    queue.begin(c)
+    expect(page.locator("#running li")).to_have_count(1)
+    expect(control("title", c)).to_be_focused()
+    queue.stopped(c)
+    expect(page.locator("#running li")).to_have_count(0)
+    control("cancel", c).press("Enter")
+    expect(control("title", a)).to_be_focused()
+    for job in (a, b):
+        queue.cancel(job)
+    expect(page.get_by_role("heading", name="Queue")).to_be_focused()
 
 
 def test_a_service_that_is_killed_in_mid_job_comes_back_with_its_page_and_its_job(site: Site, tmp_path: Path) -> None:
@@ -359,13 +404,16 @@ channels:
         assert page.locator(".pictures img").first.evaluate("image => image.naturalWidth") == 320
         expect(page.locator("#wall")).to_contain_text("the connection was refused")
         page.get_by_role("link", name="lobby").click()
-        page.get_by_role("button", name="Turn off target 2").click()
+        page.get_by_role("button", name="Turn off target 2").press("Enter")
+        expect(page.get_by_role("button", name="Turn on target 2")).to_be_focused()
         expect(page.locator("#now")).to_contain_text("live, in and out")
         page.get_by_role("button", name="Slate now").click()
         expect(page.locator("#now .state").first).to_have_text("slate is sent")
         page.get_by_role("button", name="Back to the source").click()
+        page.get_by_label("Network and ladder").focus()
         page.get_by_label("Network and ladder").select_option("Always: no picture through the network")
         expect(page.locator("#now")).to_contain_text("(pinned)")
+        expect(page.get_by_label("Network and ladder")).to_be_focused()
         for figure in ("Pictures a second", "Latency", "Bit rate", "Sound after", "Up for", "Left out", "Ladder"):
             expect(page.locator("#now dt", has_text=figure)).to_have_count(1)
         expect(page.locator("#plots svg")).to_have_count(6)
