@@ -1,6 +1,6 @@
-"""Objects behind ``s3://`` and files behind ``http(s)://``, by obstore: parts of them are read, whole ones are put.
+"""Objects behind ``s3://`` and files behind ``http(s)://``, by obstore: parts of them are read, small ones are put.
 
-Errors of obstore hold whole addresses, signatures and answers of servers. None of their text leaves this module.
+Errors of obstore hold whole addresses, signatures and answers of servers. None of their text leaves `in_words`.
 """
 
 import os
@@ -29,7 +29,7 @@ _NO_CREDENTIALS = (
     f"there are no credentials in the environment. Set {_VARIABLES}, or AWS_SKIP_SIGNATURE=true for a public bucket."
 )
 
-_READ, _WRITE = "60s", "15m"
+_READ_LIMIT, WRITE_LIMIT = "60s", "15m"
 """Time limits of one request that reads a part, and of one that writes a whole object."""
 
 _CONNECT = "10s"
@@ -84,8 +84,8 @@ def read_piece(address: str, shown: str, begin: int, end: int, tag: str | None =
     """
     import obstore
 
-    with _in_words(shown, "read"):
-        store, key = _store(address, shown, _READ)
+    with in_words(shown, "read"):
+        store, key = store_of(address, shown, _READ_LIMIT)
         wanted: obstore.GetOptions = {"range": (begin, end)}
         if tag is not None and not tag.startswith("W/"):  # a weak one can't be compared
             wanted["if_match"] = tag
@@ -110,8 +110,8 @@ def put_once(address: str, shown: str, content: Path | bytes) -> bool:
     import obstore
     from obstore.exceptions import AlreadyExistsError
 
-    with _in_words(shown, "written"):
-        store, key = _store(address, shown, _WRITE)
+    with in_words(shown, "written"):
+        store, key = store_of(address, shown, WRITE_LIMIT)
         try:
             obstore.put(store, key, content, mode="create", use_multipart=False)
         except AlreadyExistsError:
@@ -119,21 +119,12 @@ def put_once(address: str, shown: str, content: Path | bytes) -> bool:
         return True
 
 
-def put_file(address: str, shown: str, file: Path) -> None:
-    """Put a file of any size, in place of what is there; for what it raises see `put_once`. It appears whole."""
-    import obstore
-
-    with _in_words(shown, "written"):
-        store, key = _store(address, shown, _WRITE)
-        obstore.put(store, key, file)
-
-
 def names_below(address: str, shown: str) -> list[str]:
     """Return the names of the objects right below a prefix; for what it raises see `put_once`."""
     import obstore
 
-    with _in_words(shown, "read"):
-        store, key = _store(address, shown, _READ)
+    with in_words(shown, "read"):
+        store, key = store_of(address, shown, _READ_LIMIT)
         found = obstore.list_with_delimiter(store, key)["objects"]
         return [each["path"].rpartition("/")[2] for each in found]
 
@@ -142,8 +133,8 @@ def delete(address: str, shown: str) -> None:
     """Delete an object, if there is one; for what it raises see `put_once`."""
     import obstore
 
-    with suppress(FileNotFoundError), _in_words(shown, "deleted"):
-        store, key = _store(address, shown, _READ)
+    with suppress(FileNotFoundError), in_words(shown, "deleted"):
+        store, key = store_of(address, shown, _READ_LIMIT)
         obstore.delete(store, key)
 
 
@@ -157,7 +148,7 @@ def check_installed(shown: str) -> None:
         raise OptionError(f"{shown} needs obstore: pip install 'sr4k-stream[s3]'.")
 
 
-def _store(address: str, shown: str, limit: str) -> "tuple[S3Store | HTTPStore, str]":
+def store_of(address: str, shown: str, limit: str) -> "tuple[S3Store | HTTPStore, str]":
     """Return the store and the object's key in it. Credentials, region and endpoint come from the environment."""
     from obstore.store import HTTPStore, S3Store
 
@@ -182,7 +173,7 @@ def _check_credentials(shown: str) -> None:
 
 
 @contextmanager
-def _in_words(shown: str, verb: str) -> Iterator[None]:
+def in_words(shown: str, verb: str) -> Iterator[None]:
     """Raise what goes wrong as an error that says what is wrong, where, and what to do."""
     from obstore.exceptions import BaseError, NotSupportedError, PreconditionError
 

@@ -1,13 +1,13 @@
 """A target in a bucket: it is joined in a local folder, and put whole at the end. Its segments are kept beside it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sr4k.common.option_names import option
 from sr4k.common.owned_folder import owned_folder
 from sr4k.errors import InputError, OptionError, OutputError
-from sr4k.media.object_store import put_file
+from sr4k.media.object_upload import put_file
 from sr4k.media.remote_path import RemotePath
 from sr4k.media.resume.bucket_pool import BucketPool
 from sr4k.media.resume.job_folder import Parts, claimed
@@ -69,19 +69,22 @@ def joined_here(target: RemotePath) -> Iterator[Parts]:
         yield parts
 
 
-def put_whole(parts: Parts, target: RemotePath, *, overwrite: bool) -> None:
-    """Put the finished result into the bucket.
+def put_whole(parts: Parts, target: RemotePath, *, overwrite: bool, is_stopped: Callable[[], bool]) -> None:
+    """Put the finished result into the bucket, unless it is to be stopped.
 
     Raises:
         OutputError: it can't be written, or has appeared meanwhile and may not be replaced.
+        StoppedError: it was stopped, and is not there.
     """
     with _as_output(target):
-        if not overwrite and target.exists():
-            raise OutputError(
-                f"{target} has appeared meanwhile and was not replaced. Finished frames are kept: "
-                f"{option('resume', True)} with {option('overwrite', True)} puts them in its place."
-            )
-        put_file(str(target), str(target), parts.whole)
+        is_free = overwrite or not target.exists()
+        if is_free and put_file(str(target), str(target), parts.whole, replace=overwrite, is_stopped=is_stopped):
+            return
+        again = f"{option('overwrite', True)} makes it again"
+        if not parts.pool.is_empty:  # as it is where another command has made the same, and has deleted what both had
+            again = f"Finished frames are kept: {option('resume', True)} with {option('overwrite', True)} puts them in"
+            again = f"{again} its place"
+        raise OutputError(f"{target} has appeared meanwhile and was not replaced. {again}.")
 
 
 @contextmanager

@@ -43,7 +43,7 @@ from sr4k.media.resume.job_folder import Parts
 from sr4k.media.resume.pool import Manifest
 from sr4k.media.writing.write_errors import writing
 from sr4k.models import catalogue
-from sr4k.pipeline import Outcome
+from sr4k.pipeline import GraphSpec, Outcome
 from sr4k.pipeline.spawning import spawn
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,8 @@ _PAUSE = 10.0
 """Seconds between two attempts."""
 
 _TICK = 0.25
+
+_UNJOINED = "Stopped before the result was joined."
 
 _LEAVE = 10.0
 """Seconds that the driver gets to end after a stop."""
@@ -185,24 +187,25 @@ class ClusterJob(Job):
         return joined_here(self.target) if isinstance(self.target, RemotePath) else super()._claimed()
 
     def _place(self, parts: Parts, *, stopped: bool) -> Path:
-        if not isinstance(self.target, RemotePath):
-            return super()._place(parts, stopped=stopped)
-        put_whole(parts, self.target, overwrite=self.overwrite)
-        return self.target
+        if isinstance(self.target, RemotePath):  # it was put when it was joined
+            return self.target
+        return super()._place(parts, stopped=stopped)
 
     def _made_in(self, parts: Parts, resumed: int, run: Callable[..., Outcome]) -> Summary:
         assert isinstance(run, partial)
-        if isinstance(self.target, RemotePath):
-            parts.pool = pool_of(self.target)
+        target, stops = self.target, run.keywords["stop_requests"]
+        if isinstance(target, RemotePath):
+            parts.pool = pool_of(target)
         began, lost = time.monotonic(), parts.lost
         watching = Watching(resumed, run.keywords["on_status"])
-        spread = _Spread(self, parts, watching, run.keywords["stop_requests"])
+        spread = _Spread(self, parts, watching, stops)
         spread.run()
-        is_nothing = isinstance(self.target, RemotePath) or parts.done_until is None
-        if is_nothing and run.keywords["stop_requests"]():  # in a bucket, a part of the result would hide the whole
-            raise StoppedError("Stopped before the result was joined.")
+        if stops() and (isinstance(target, RemotePath) or parts.done_until is None):
+            raise StoppedError(_UNJOINED)
         done = sum(segment.frames for segment in parts.journal.segments())
-        joining = partial(run.func, *run.args, **(run.keywords | {"on_status": watching.join}))
+        joining = partial(run, on_status=watching.join)
+        if isinstance(target, RemotePath):
+            joining = partial(self._joined_and_put, joining, parts, target)
         with without_repeats(spread.warned):
             summary = super()._made_in(parts, done, joining)
         return over_cluster(
@@ -216,6 +219,15 @@ class ClusterJob(Job):
             again=spread.again,
             faults=tuple(spread.faults),
         )
+
+    def _joined_and_put(self, join: "partial[Outcome]", parts: Parts, target: RemotePath, graph: GraphSpec) -> Outcome:
+        """Join the segments, and put the result into the bucket; a stop ends it, as a part would hide the whole."""
+        stops: Callable[[], int] = join.keywords["stop_requests"]
+        outcome = join(graph, stop_requests=lambda: 2 * stops())
+        if outcome.stopped:
+            raise StoppedError(_UNJOINED)
+        put_whole(parts, target, overwrite=self.overwrite, is_stopped=lambda: stops() > 0)
+        return outcome
 
 
 class _Spread:

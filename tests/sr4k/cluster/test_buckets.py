@@ -2,10 +2,13 @@
 
 import json
 import logging
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import obstore
@@ -13,18 +16,21 @@ import psutil
 import pytest
 from clips import packet_bytes, write_clip
 from obstore.store import S3Store
+from storage_requests import Between
 
 from rig.processes import command_of
 from rig.servers import S3Server
 from sr4k import Job, Preset, load_preset
 from sr4k.cli.job_words import as_data
+from sr4k.cluster import bucket_target
 from sr4k.cluster.cluster_summary import ClusterSummary
 from sr4k.cluster.job import ClusterJob, Reached, reached
 from sr4k.cluster.settings import ClusterSettings
-from sr4k.errors import InputError, OutputError
+from sr4k.errors import InputError, OutputError, StoppedError
 from sr4k.jobs.file_progress import Progress
 from sr4k.media.object_store import put_once
 from sr4k.media.remote_path import RemotePath
+from sr4k.media.resume.segments import joined
 
 pytestmark = pytest.mark.slow(seconds=15)
 
@@ -148,6 +154,63 @@ def test_a_run_that_ended_is_continued_from_the_bucket(
     assert len(made.segments) < 3
     assert_same(fetched(bucket, "out/b.mkv", tmp_path / "b.mkv"), alone)
     assert not [name for name in names(bucket) if ".parts" in name]
+
+
+def test_a_stop_while_the_segments_are_joined_leaves_nothing_of_that_name_and_the_job_can_be_continued(
+    bucket: S3Store,
+    cluster: Reached,
+    preset: Preset,
+    alone: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def slowly(*given: Any) -> Iterator[Any]:
+        for packet in joined(*given):
+            asked.append(1)
+            time.sleep(0.1)
+            yield packet
+
+    monkeypatch.setattr("sr4k.stages.encode.joined", slowly)
+    job = ClusterJob(f"s3://films/in/{NAME}", "s3://films/out/c.mkv", preset=preset, cluster=cluster, overwrite=True)
+    obstore.put(bucket, "out/c.mkv", b"an earlier result")
+    with pytest.raises(StoppedError, match=r"Stopped.* Finished frames are kept: resume=True continues"):
+        job.run(stop_requests=lambda: min(1, len(asked)))
+    assert bytes(obstore.get(bucket, "out/c.mkv").bytes()) == b"an earlier result"
+    monkeypatch.undo()
+    made = replace(job, resume=True).run()
+    assert isinstance(made, ClusterSummary)
+    assert not made.segments
+    assert_same(fetched(bucket, "out/c.mkv", tmp_path / "c.mkv"), alone)
+    assert not [name for name in names(bucket) if ".parts" in name]
+
+
+def test_a_stop_while_the_result_is_put_leaves_nothing_of_that_name_and_keeps_the_segments(
+    bucket: S3Store, cluster: Reached, preset: Preset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    with Between(urlsplit(os.environ["AWS_ENDPOINT_URL"]).port or 0) as between:
+        between.held = "/out/d.mkv"
+        put = bucket_target.put_file
+
+        def through(*given: Any, **options: Any) -> bool:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", between.address)
+            return put(*given, **options)
+
+        def stops() -> int:
+            if between.has_come.is_set():
+                asked.append(1)
+            return min(1, len(asked))
+
+        monkeypatch.setattr(bucket_target, "put_file", through)
+        monkeypatch.setattr(bucket_target.RemotePath, "exists", lambda _path: False)
+        job = ClusterJob(f"s3://films/in/{NAME}", "s3://films/out/d.mkv", preset=preset, cluster=cluster)
+        with pytest.raises(StoppedError, match=r"in the bucket. Finished frames are kept: resume=True continues"):
+            job.run(stop_requests=stops)
+        monkeypatch.undo()
+    found = names(bucket)
+    assert "out/d.mkv" not in found and sum(name.startswith("out/.d.mkv.parts/pool/") for name in found) == 6
 
 
 def test_a_signed_address_is_a_source_and_its_signature_is_not_told(
