@@ -9,6 +9,7 @@ from pathlib import Path
 from sr4k.errors import OptionError, OutputError
 from sr4k.live.address import Address
 from sr4k.live.proxy import check_proxy
+from sr4k.live.send.disk_causes import in_the_way
 from sr4k.live.srt import require_srt, secrets_of
 from sr4k.live.tls import is_secure, tls_options
 from sr4k.media.options import Codec
@@ -35,7 +36,9 @@ def check_target(target: Address) -> None:
     try:
         target.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise OutputError(f"The folder {folder} can't be created: {err.strerror}. Choose another.") from err
+        found = in_the_way(target)
+        advice = f"{err.strerror}. Choose" if found is None else f"{found}. Remove it, or choose"
+        raise OutputError(f"The folder {folder} can't be created: {advice} another.") from err
     if not os.access(target.path.parent, os.W_OK | os.X_OK):
         raise OutputError(f"The folder {folder} isn't writable: give this user write permission.")
 

@@ -23,6 +23,7 @@ from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
 from sr4k.live.causes import cause
 from sr4k.live.proxy import proxy_trouble
+from sr4k.live.send.disk_causes import disk_cause
 from sr4k.live.send.open_target import OpenTarget, opened
 from sr4k.live.settings import HlsForm
 from sr4k.live.tls import certificate_trouble
@@ -167,14 +168,13 @@ def milliseconds(packet: "Packet[Any]") -> int:
 
 
 def _reason(error: Exception, target: Address) -> str:
-    """Return the cause of an error in words: of targets' own kinds here, of others by `sr4k.live.causes.cause`."""
+    """Return the cause of an error in words: of targets' own kinds here, else by `disk_cause` or `cause`."""
     if (trouble := proxy_trouble(target)) is not None:
         return trouble
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
     if target.is_local:
-        is_refused = isinstance(error, PermissionError)
-        return "its folder can't be written to: check its permissions" if is_refused else cause(error)
+        return disk_cause(error, target)
     if isinstance(error, PermissionError):
         return "it is not allowed: somebody else may be publishing under this name"
     if getattr(error, "errno", None) == errno.EIO:

@@ -50,7 +50,7 @@ def test_others_are_two(one: str, other: str) -> None:
 def test_a_folder_that_can_be_made_is_no_fault_and_one_that_cant_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     check_target(parse_target(str(tmp_path / "new" / "er" / "a.mkv")))
-    with pytest.raises(Sr4kError, match="can't be created"):
+    with pytest.raises(Sr4kError, match=r"can't be created: .*/file is a file, not a folder. Remove it, or choose"):
         check_target(parse_target(str(tmp_path / "file" / "a.mkv")))
 
 
