@@ -67,9 +67,9 @@ def page_beside(
 
     environment = dict(os.environ)
     access = access_of(listen, environment, token_file=token_file, names=tuple(names))
-    receivers = receivers_of(environment)
     for name in (TOKEN, VIEW_TOKEN, *VARIABLES):
         os.environ.pop(name, None)
+    receivers = receivers_of(environment)
     library, spread = Library(roots), cluster.settings()
 
     @contextmanager

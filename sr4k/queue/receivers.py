@@ -11,7 +11,9 @@ import logging
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPException
@@ -30,7 +32,10 @@ _TIMEOUT = 10.0
 """Seconds for which a webhook may say nothing."""
 
 _WHOLE, _APPRISE = 20.0, 60.0
-"""Seconds for a post, and for Apprise to tell everybody; the start of the process is among them."""
+"""Seconds for a post, and for Apprise to tell those behind an address; the start of the process is among them."""
+
+_WAITS = 1.0, 5.0, 25.0
+"""Seconds before each further try."""
 
 
 class Receiver(Protocol):
@@ -42,7 +47,8 @@ class Receiver(Protocol):
         waits: seconds before each further try; after them, news is given up.
     """
 
-    waits: ClassVar[tuple[float, ...]]
+    @property
+    def waits(self) -> tuple[float, ...]: ...
 
     @property
     def name(self) -> str: ...
@@ -60,16 +66,22 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True)
 class Webhook:
-    """An address that JSON is posted to; see `Receiver`. ``secret``: key of the signature, left out without one."""
+    """An address that JSON is posted to; see `Receiver`.
 
-    waits: ClassVar[tuple[float, ...]] = (1.0, 5.0, 25.0)
+    Attributes:
+        secret: key of the signature, left out without one.
+        number: among the webhooks at this host and port; ``None``: there is no other.
+    """
+
+    waits: ClassVar[tuple[float, ...]] = _WAITS
 
     url: str = field(repr=False)
     secret: str | None = field(repr=False)
+    number: int | None = None
 
     @property
     def name(self) -> str:
-        return f"The webhook at {urlsplit(self.url).hostname}"
+        return f"{'The webhook' if self.number is None else f'Webhook {self.number}'} at {_host(self.url)}"
 
     @cached_property
     def key(self) -> str:
@@ -80,35 +92,42 @@ class Webhook:
 
 
 @dataclass(frozen=True)
-class People:
-    """Those whom Apprise reaches, all together; see `Receiver`. They aren't told again: some may have been reached."""
+class Notified:
+    """Those whom Apprise reaches by one address; see `Receiver`.
 
-    name: ClassVar[str] = "Apprise"
-    waits: ClassVar[tuple[float, ...]] = ()
+    Attributes:
+        number: of the address in the environment variable.
+        waits: empty where it stands for several, of whom some may have been reached by a try that failed.
+    """
 
-    addresses: tuple[str, ...] = field(repr=False)
+    address: str = field(repr=False)
+    number: int
+    waits: tuple[float, ...]
+
+    @property
+    def name(self) -> str:
+        return f"Address {self.number} of {APPRISE}"
 
     @cached_property
     def key(self) -> str:
-        return _hashed(" ".join(self.addresses))
+        return _hashed(self.address)
 
     def tell(self, news: dict[str, Any], is_over: Callable[[], bool]) -> str | None:
-        return _told(_notified, self.addresses, in_words(news), seconds=_APPRISE, is_over=is_over)
+        return _told(_notified, self.address, in_words(news), seconds=_APPRISE, is_over=is_over)
 
 
 def receivers_of(environment: Mapping[str, str]) -> tuple[Receiver, ...]:
     """Return those that environment variables name; see `VARIABLES`.
 
     Raises:
-        OptionError: an address is none of HTTP, or Apprise is missing.
+        OptionError: an address is none of HTTP, or none that Apprise knows, or Apprise is missing.
     """
     webhooks, apprise = (tuple(environment.get(name, "").split()) for name in (WEBHOOKS, APPRISE))
     if not all(map(_is_address, webhooks)):
         raise OptionError(f"{WEBHOOKS} has an address that is not one of http:// or https://.")
     if apprise and find_spec("apprise") is None:
         raise OptionError(f"{APPRISE} needs Apprise: pip install 'sr4k-stream[notify]' brings it.")
-    posted = [Webhook(url, environment.get(SECRET) or None) for url in webhooks]
-    return (*posted, People(apprise)) if apprise else (*posted,)
+    return *_webhooks(webhooks, environment.get(SECRET) or None), *(_by_apprise(apprise) if apprise else ())
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
@@ -133,6 +152,29 @@ def _is_address(url: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def _webhooks(urls: Sequence[str], secret: str | None) -> Iterator[Webhook]:
+    hosts, seen = Counter(map(_host, urls)), Counter[str]()
+    for url in urls:
+        seen[_host(url)] += 1
+        yield Webhook(url, secret, seen[_host(url)] if hosts[_host(url)] > 1 else None)
+
+
+def _host(url: str) -> str:
+    """Return host and port of an address, without user and password."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _by_apprise(addresses: tuple[str, ...]) -> Iterator[Notified]:
+    found: list[int | None] = [0] * len(addresses)
+    with suppress(MachineError):  # this machine can't tell in time: what the log says of the first news will
+        found = in_child(_recipients, addresses, seconds=_APPRISE)
+    if None in found:
+        where = f"number {found.index(None) + 1} of {len(addresses)}"
+        raise OptionError(f"{APPRISE} has an address that Apprise doesn't know: {where}.")
+    for number, (address, count) in enumerate(zip(addresses, found, strict=True), 1):
+        yield Notified(address, number, _WAITS if count == 1 else ())
 
 
 def _hashed(text: str) -> str:
@@ -172,18 +214,30 @@ def _posted(url: str, body: str, secret: str | None) -> str | None:
         return "what it answered is no HTTP"
     except (OSError, ValueError) as err:
         reason = getattr(err, "reason", err)
+        if isinstance(reason, TimeoutError):
+            return "it did not answer in time"
         return str(getattr(reason, "strerror", None) or type(reason).__name__)
 
 
-def _notified(addresses: tuple[str, ...], text: str) -> str | None:
+def _recipients(addresses: Sequence[str]) -> list[int | None]:
+    """Return how many each address stands for; ``None``: it is none that Apprise knows."""
+    logging.disable()
+    return [None if (to := _opened(address)) is None else sum(map(len, to)) for address in addresses]
+
+
+def _opened(address: str) -> Any:
+    import apprise  # an extra, and slow to import
+
+    to = apprise.Apprise()
+    return to if to.add(address) else None
+
+
+def _notified(address: str, text: str) -> str | None:
     """Tell people; return why that failed: not in the words of others, which may hold an address."""
     logging.disable()
     try:
-        import apprise  # an extra, and slow to import
-
-        to = apprise.Apprise()
-        if not all(map(to.add, addresses)):
-            return f"{APPRISE} has an address that it doesn't know"
-        return None if to.notify(title="sr4k-stream", body=text) else "it could not reach everybody"
+        if (to := _opened(address)) is None:
+            return "Apprise doesn't know it"
+        return None if to.notify(title="sr4k-stream", body=text) else "Apprise could not reach everybody behind it"
     except Exception as err:  # of a library that talks to a hundred services
         return type(err).__name__

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from sr4k.errors import OptionError, StoppedError
+from sr4k.queue import receivers
 from sr4k.queue.receivers import Webhook, receivers_of
 
 NEWS = {"id": 1, "event": "channel.up", "channel": {"name": "one", "state": "up"}}
@@ -43,6 +44,44 @@ def test_addresses_that_are_no_webhooks_are_refused_without_being_shown(url: str
     with pytest.raises(OptionError, match="SR4K_WEBHOOKS has an address") as error:
         receivers_of({"SR4K_WEBHOOKS": f"http://127.0.0.1/ {url}"})
     assert "passwd" not in str(error.value)
+
+
+@pytest.mark.slow(seconds=2)
+def test_an_address_that_apprise_does_not_know_is_refused_by_its_number() -> None:
+    pytest.importorskip("apprise", reason="is in the extra [notify]")
+    with pytest.raises(OptionError, match=r"Apprise doesn't know: number 2 of 3\.") as error:
+        receivers_of({"SR4K_APPRISE": "json://127.0.0.1:9/ bogus://x/passwd xml://127.0.0.1:9/"})
+    assert "passwd" not in str(error.value)
+
+
+@pytest.mark.slow(seconds=4)
+def test_each_address_of_apprise_is_told_by_itself_and_again_unless_it_stands_for_several() -> None:
+    pytest.importorskip("apprise", reason="is in the extra [notify]")
+    several = "mailto://me:passwd@example.org?to=a@example.org,b@example.org"
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as (port, requests):
+        refusing, told, mailed = receivers_of(
+            {"SR4K_APPRISE": f"json://127.0.0.1:9/ json://127.0.0.1:{port}/ {several}"}
+        )
+        assert told.tell(NEWS, lambda: False) is None
+        assert refusing.tell(NEWS, lambda: False) == "Apprise could not reach everybody behind it"
+    assert len(requests) == 1
+    assert [len(each.waits) for each in (refusing, told, mailed)] == [3, 3, 0]
+    assert len({each.key for each in (refusing, told, mailed)}) == 3
+    assert mailed.name == "Address 3 of SR4K_APPRISE"
+    assert "passwd" not in repr(mailed)
+
+
+def test_webhooks_are_called_by_host_and_port_and_by_a_number_where_several_are_there() -> None:
+    urls = "http://h:1/passwd http://me:passwd@h:2/ http://h:1/?key=passwd http://h/passwd"
+    names = [each.name for each in receivers_of({"SR4K_WEBHOOKS": urls})]
+    assert names == ["Webhook 1 at h:1", "The webhook at h:2", "Webhook 2 at h:1", "The webhook at h"]
+
+
+def test_a_webhook_that_does_not_answer_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receivers, "_TIMEOUT", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        assert receivers._posted(url, "{}", None) == "it did not answer in time"
 
 
 @pytest.mark.slow(seconds=2)
