@@ -42,6 +42,12 @@ _ALL_RETRIES = timedelta(seconds=90)
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 
+_WHOLE = "non-partial response"
+"""What obstore says of a server of objects that gives the whole where a part was asked for."""
+
+_NO_RANGE = "416"
+"""Status with which servers answer where not even the first byte of the range that is asked for exists."""
+
 _CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -71,6 +77,8 @@ class Piece:
 def read_piece(address: str, shown: str, begin: int, end: int, tag: str | None = None) -> Piece:
     """Read the bytes from ``begin`` until before ``end``, or to the end of the object if that comes first.
 
+    Of an empty object, it is nothing.
+
     Args:
         address: where it is, with all secrets.
         shown: the same for messages.
@@ -83,13 +91,20 @@ def read_piece(address: str, shown: str, begin: int, end: int, tag: str | None =
         InputError: it can't be read, or has changed since the earlier piece; says why, and what to do.
     """
     import obstore
+    from obstore.exceptions import BaseError
 
     with in_words(shown, "read"):
         store, key = store_of(address, shown, _READ_LIMIT)
         wanted: obstore.GetOptions = {"range": (begin, end)}
         if tag is not None and not tag.startswith("W/"):  # a weak one can't be compared
             wanted["if_match"] = tag
-        got = obstore.get(store, key, options=wanted)
+        try:
+            got = obstore.get(store, key, options=wanted)
+        except BaseError as err:
+            status = _STATUS.search(str(err))
+            if begin == 0 and status is not None and status[1] == _NO_RANGE:
+                return Piece(b"", 0, None)
+            raise
         return Piece(bytes(got.bytes()), got.meta["size"], got.meta.get("e_tag"))
 
 
@@ -183,10 +198,10 @@ def in_words(shown: str, verb: str) -> Iterator[None]:
         raise
     except PreconditionError:
         raise InputError(f"{shown} has changed while it was read.") from None
-    except NotSupportedError:
-        raise InputError(f"{shown} can't be read: its server gives no parts of files (range requests).") from None
     except (BaseError, OSError, ValueError) as err:
         said = str(err)
+        if isinstance(err, NotSupportedError) or _WHOLE in said:
+            raise InputError(f"{shown} can't be read: its server gives no parts of files (range requests).") from None
         code = _CODE.search(said)
         if isinstance(err, FileNotFoundError) and (code is None or code[1] != "NoSuchBucket"):
             raise FileNotFoundError(2, "No such file or directory", shown) from None

@@ -68,13 +68,17 @@ def check_file(path: Path, shown: str | None = None) -> None:
     if _BY_NUMBER.fullmatch(str(path)):
         raise InputError(f"{name} can't be read: a video must be a regular file, so save the data to a file first.")
     with _in_words(name):
-        mode = path.stat().st_mode
+        found = path.stat()
+        mode = found.st_mode
         if stat.S_ISDIR(mode):
             raise InputError(f"{name} is a folder, not a video file.")
         if not stat.S_ISREG(mode):
             kind = _KINDS.get(stat.S_IFMT(mode), "not a regular file")
             raise InputError(f"{name} is {kind}: a video must be a regular file, so save the data to a file first.")
-        if not isinstance(path, RemotePath):  # of which a part was read for its size
+        if isinstance(path, RemotePath):  # a part of it was read for its size
+            if not found.st_size:
+                raise InputError(f"{name} is empty.")
+        else:
             os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
 
 

@@ -30,6 +30,7 @@ class RemotePath(PosixPath):
 
     _secret: str | None = None
     _told: str | None = None
+    _ends_in_slash = False
 
     @classmethod
     def of(cls, address: str) -> Self:
@@ -46,8 +47,14 @@ class RemotePath(PosixPath):
                     "An s3:// address is invalid: write it as s3://bucket/name.mkv. Credentials belong in "
                     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a signed address begins with https://."
                 )
+            if not {"", ".", ".."}.isdisjoint(rest.removesuffix("/").split("/")):
+                raise OptionError(
+                    f"{S3}://{rest} can't be used, as parts of its name are empty, or . or ..: rename the object."
+                )
             check_installed("s3://")
-            return cls(f"{S3}://{rest}")
+            path = cls(f"{S3}://{rest}")
+            path._ends_in_slash = rest.endswith("/")
+            return path
         try:
             parts = urlsplit(address)
             host = parts.netloc.rpartition("@")[2]
@@ -96,20 +103,22 @@ class RemotePath(PosixPath):
         return os.stat_result((stat.S_IFREG | 0o444, 0, 0, 1, 0, 0, size, 0, 0, 0))
 
     def check_object(self) -> None:
-        """Refuse a bucket in the place of an object in it.
+        """Refuse a bucket in the place of an object in it, and a name that ends in a slash, as of a folder.
 
         Raises:
             InputError: it is one.
         """
         if self._is_bucket:
             raise InputError(f"{self} is a bucket: name an object in it, as {S3}://bucket/name.mkv.")
+        if self._ends_in_slash:
+            raise InputError(f"{self}/ ends in a slash, as a folder does: name an object, as {S3}://bucket/name.mkv.")
 
     @property
     def _is_bucket(self) -> bool:
         return len(self.parts) < 3
 
     def exists(self, *, follow_symlinks: bool = True) -> bool:  # noqa: ARG002 - there are none
-        if self._is_bucket:
+        if self._is_bucket or self._ends_in_slash:
             return False
         try:
             self.stat()

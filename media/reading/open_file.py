@@ -22,6 +22,7 @@ from sr4k.media.options import FIRST_VIDEO, VideoChoice
 from sr4k.media.paths import check_source, for_libav
 from sr4k.media.reading.naming_others import NAMING_OTHERS, are_refused, trouble_of_list
 from sr4k.media.reading.piped_source import CopyReader
+from sr4k.media.reading.remote_source import RemoteSource
 from sr4k.media.remote_path import RemotePath
 
 # Tags that are not UTF-8: PyAV 18 fails on them by default, 19 returns text that can't be encoded again.
@@ -75,7 +76,7 @@ def open_input(
         form, options = "image2" if is_picture(path) else None, {"pattern_type": "none"}
     if alone:
         options["format_whitelist"] = _formats_alone()
-    given: Any = path.open() if isinstance(path, RemotePath) else name
+    given: Any = RemoteSource(path.open()) if isinstance(path, RemotePath) else name
     try:
         container: InputContainer = av.open(given, format=form, options=options, hwaccel=accelerator, **READ_TAGS)
     except Sr4kError:

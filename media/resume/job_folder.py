@@ -164,7 +164,7 @@ class Parts:
         """Return the message on what is left of an interrupted job."""
         if not self.keeps(is_part=is_part):
             return "Nothing was written."
-        return f"Finished frames are kept: {option('resume', True)} continues."
+        return kept_in_words()
 
     @property
     def lost(self) -> int:
@@ -218,6 +218,11 @@ class Parts:
         except FileExistsError:
             return False
         return True
+
+
+def kept_in_words() -> str:
+    """Return the message on finished frames of a job that was interrupted."""
+    return f"Finished frames are kept: {option('resume', True)} continues."
 
 
 def folder_of(target: Path) -> Path:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from sr4k.common.option_names import option
 from sr4k.common.owned_folder import owned_folder
-from sr4k.errors import InputError, OptionError, OutputError
+from sr4k.errors import DamageError, InputError, MachineError, OptionError, OutputError
 from sr4k.media.object_upload import put_file
 from sr4k.media.remote_path import RemotePath
 from sr4k.media.resume.bucket_pool import BucketPool
-from sr4k.media.resume.job_folder import Parts, claimed
+from sr4k.media.resume.job_folder import Parts, claimed, kept_in_words
 from sr4k.media.resume.pool import FOLDER
 from sr4k.media.writing.containers import container_of
 from sr4k.media.writing.target_file import already_there, check_target
+from sr4k.media.writing.write_errors import FullDiskError
 
 
 def check_bucket_target(target: RemotePath, source: Path, *, overwrite: bool, resume: bool) -> None:
@@ -78,13 +79,32 @@ def put_whole(parts: Parts, target: RemotePath, *, overwrite: bool, is_stopped: 
     """
     with _as_output(target):
         is_free = overwrite or not target.exists()
-        if is_free and put_file(str(target), str(target), parts.whole, replace=overwrite, is_stopped=is_stopped):
-            return
+        if is_free:
+            with telling_what_is_kept(target, lambda: True):
+                if put_file(str(target), str(target), parts.whole, replace=overwrite, is_stopped=is_stopped):
+                    return
         again = f"{option('overwrite', True)} makes it again"
         if not parts.pool.is_empty:  # as it is where another command has made the same, and has deleted what both had
             again = f"Finished frames are kept: {option('resume', True)} with {option('overwrite', True)} puts them in"
             again = f"{again} its place"
         raise OutputError(f"{target} has appeared meanwhile and was not replaced. {again}.")
+
+
+@contextmanager
+def telling_what_is_kept(target: RemotePath, is_any: Callable[[], bool]) -> Iterator[None]:
+    """Add to errors that finished segments are kept, and raise those of the bucket as errors of the target.
+
+    Args:
+        target: of the job.
+        is_any: tells whether there are such segments. The bucket isn't asked, as it may be what can't be reached.
+    """
+    try:
+        yield
+    except (DamageError, FullDiskError):  # after which nothing is kept, or which say it
+        raise
+    except (InputError, OutputError, MachineError) as err:
+        kind = OutputError if str(err).startswith(str(target)) else type(err)
+        raise kind(f"{err} {kept_in_words()}" if is_any() else str(err)) from err
 
 
 @contextmanager

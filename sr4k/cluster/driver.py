@@ -7,6 +7,7 @@ process is not the command's, which goes on from what the pool and the journal h
 import os
 import secrets
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from multiprocessing.connection import Connection
@@ -78,7 +79,8 @@ def _drive(request: Request, connection: Connection) -> None:
         with connected(request):
             Spreading(request, work, missing, connection).run()
     finally:
-        pool.take_away(work.token[0])
+        with suppress(OSError):  # as where its server is away, of which there is an error already
+            pool.take_away(work.token[0])
 
 
 def _planned(request: Request) -> tuple[Work, Planned, tuple[Stretch, ...]]:

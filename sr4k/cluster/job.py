@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
 from importlib.util import find_spec
@@ -15,7 +15,14 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
-from sr4k.cluster.bucket_target import check_bucket_target, joined_here, pool_of, put_whole, remove_pool
+from sr4k.cluster.bucket_target import (
+    check_bucket_target,
+    joined_here,
+    pool_of,
+    put_whole,
+    remove_pool,
+    telling_what_is_kept,
+)
 from sr4k.cluster.cluster_summary import SegmentWork, over_cluster
 from sr4k.cluster.messages import Ended, Fault, Made, Message, Planned, Request, Working
 from sr4k.cluster.settings import ClusterSettings
@@ -199,7 +206,8 @@ class ClusterJob(Job):
         began, lost = time.monotonic(), parts.lost
         watching = Watching(resumed, run.keywords["on_status"])
         spread = _Spread(self, parts, watching, stops)
-        spread.run()
+        with self._telling_what_is_kept(lambda: bool(spread.made or parts.done_until is not None)):
+            spread.run()
         if stops() and (isinstance(target, RemotePath) or parts.done_until is None):
             raise StoppedError(_UNJOINED)
         done = sum(segment.frames for segment in parts.journal.segments())
@@ -220,10 +228,14 @@ class ClusterJob(Job):
             faults=tuple(spread.faults),
         )
 
+    def _telling_what_is_kept(self, is_any: Callable[[], bool]) -> AbstractContextManager[None]:
+        return telling_what_is_kept(self.target, is_any) if isinstance(self.target, RemotePath) else nullcontext()
+
     def _joined_and_put(self, join: "partial[Outcome]", parts: Parts, target: RemotePath, graph: GraphSpec) -> Outcome:
         """Join the segments, and put the result into the bucket; a stop ends it, as a part would hide the whole."""
         stops: Callable[[], int] = join.keywords["stop_requests"]
-        outcome = join(graph, stop_requests=lambda: 2 * stops())
+        with self._telling_what_is_kept(lambda: True):
+            outcome = join(graph, stop_requests=lambda: 2 * stops())
         if outcome.stopped:
             raise StoppedError(_UNJOINED)
         put_whole(parts, target, overwrite=self.overwrite, is_stopped=lambda: stops() > 0)

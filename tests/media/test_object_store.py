@@ -1,15 +1,20 @@
 """What is wrong with an object in a bucket, and what to do, is told in one line, which holds no credential."""
 
+import gc
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
+from clips import write_clip
 
-from sr4k.errors import InputError
-from sr4k.media import object_store
-from sr4k.media.object_store import put_once
+from sr4k.errors import InputError, OptionError
+from sr4k.media import object_store, remote_path
+from sr4k.media.object_store import Piece, put_once
 from sr4k.media.paths import check_source
+from sr4k.media.reading.open_file import open_input, packets_of
 from sr4k.media.remote_path import RemotePath
 from sr4k.media.resume.bucket_pool import BucketPool
 
@@ -22,6 +27,8 @@ ANSWERS = {
     "wrong": (403, "SignatureDoesNotMatch"),
     "far": (400, "AuthorizationHeaderMalformed"),
     "broken": (400, "Strange"),
+    "empty": (416, "InvalidRange"),
+    "whole": (200, "None"),
 }
 """Status and code with which the server refuses what is asked of each bucket."""
 
@@ -118,3 +125,49 @@ def test_a_bucket_in_the_place_of_an_object_is_refused() -> None:
         assert not RemotePath.of(name).exists()
         with pytest.raises(InputError, match="s3://films is a bucket: name an object in it"):
             check_source(RemotePath.of(name))
+
+
+@pytest.mark.parametrize("name", ["in//film.mkv", "in/./film.mkv", "../film.mkv", "/film.mkv", "film.mkv//"])
+def test_a_name_of_which_a_path_would_lose_something_is_refused(name: str) -> None:
+    with pytest.raises(OptionError) as told:
+        RemotePath.of(f"s3://films/{name}")
+    assert_line(told.value, f"s3://films/{name} can't be used", "rename the object")
+
+
+def test_a_name_that_ends_in_a_slash_is_no_object_but_may_be_the_folder_of_some() -> None:
+    folder = RemotePath.of("s3://films/in/")
+    assert not folder.exists()
+    with pytest.raises(InputError, match="s3://films/in/ ends in a slash, as a folder does: name an object"):
+        check_source(folder)
+    with pytest.raises(InputError, match=r"s3://films/in/a.mkv does not exist"):
+        check_source(folder / "a.mkv")
+
+
+@pytest.mark.parametrize(("bucket", "words"), [("empty", "is empty"), ("whole", "gives no parts of files")])
+def test_an_empty_object_and_a_server_that_ignores_ranges_are_told(bucket: str, words: str) -> None:
+    with pytest.raises(InputError) as told:
+        check_source(RemotePath.of(f"s3://{bucket}/a.mkv"))
+    assert_line(told.value, f"s3://{bucket}/a.mkv", words)
+
+
+@pytest.mark.slow(seconds=1)
+def test_a_server_that_goes_away_while_a_source_is_read_ends_it_with_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clip = write_clip(tmp_path / "a.mkv", frames=300, size=(96, 64))
+    data = clip.read_bytes()
+
+    def read(_address: str, shown: str, begin: int, end: int, _tag: str | None = None) -> Piece:
+        if begin > len(data) // 2:
+            raise InputError(f"{shown} can't be read: its server can't be reached.")
+        return Piece(data[begin : min(end, begin + 1000)], len(data), None)
+
+    monkeypatch.setattr(remote_path, "read_piece", read)
+    monkeypatch.setattr(remote_path, "size_of", lambda *_given: len(data))
+    with (
+        pytest.raises(InputError, match="its server can't be reached"),
+        closing(open_input(RemotePath.of("s3://films/a.mkv"))) as container,
+    ):
+        list(packets_of(container))
+    gc.collect()
+    assert capfd.readouterr() == ("", "")

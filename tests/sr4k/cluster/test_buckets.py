@@ -28,8 +28,11 @@ from sr4k.cluster.job import ClusterJob, Reached, reached
 from sr4k.cluster.settings import ClusterSettings
 from sr4k.errors import InputError, OutputError, StoppedError
 from sr4k.jobs.file_progress import Progress
+from sr4k.media import object_store
 from sr4k.media.object_store import put_once
 from sr4k.media.remote_path import RemotePath
+from sr4k.media.resume.bucket_pool import BucketPool
+from sr4k.media.resume.pool import Manifest
 from sr4k.media.resume.segments import joined
 
 pytestmark = pytest.mark.slow(seconds=15)
@@ -211,6 +214,28 @@ def test_a_stop_while_the_result_is_put_leaves_nothing_of_that_name_and_keeps_th
         monkeypatch.undo()
     found = names(bucket)
     assert "out/d.mkv" not in found and sum(name.startswith("out/.d.mkv.parts/pool/") for name in found) == 6
+
+
+def test_a_server_of_the_target_that_goes_away_midway_is_told_with_what_is_kept(
+    bucket: S3Store,  # noqa: ARG001 - which the environment leads to
+    cluster: Reached,
+    preset: Preset,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(object_store, "_RETRIES", 0)
+    seen = BucketPool.seen
+
+    def away(pool: BucketPool, key: str) -> Manifest | None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        return seen(pool, key)
+
+    monkeypatch.setattr(BucketPool, "seen", away)
+    job = ClusterJob(f"s3://films/in/{NAME}", "s3://films/out/e.mkv", preset=preset, cluster=cluster)
+    away_and_kept = (
+        r"s3://films/out/e.mkv can't be read: its server can't be reached, .* Finished frames are kept: resume=True"
+    )
+    with pytest.raises(OutputError, match=away_and_kept):
+        job.run()
 
 
 def test_a_signed_address_is_a_source_and_its_signature_is_not_told(
