@@ -49,6 +49,7 @@ from sr4k.media.headers import margins
 from sr4k.media.look import DecodedPicture, Look
 from sr4k.media.quality_meter import QualityMeter
 from sr4k.media.scaling import Scaler
+from sr4k.media.upright import Upright
 from sr4k.media.video import VideoInfo, ratio
 from sr4k.pipeline import FrameInfo
 from sr4k.pipeline.channel import Memory
@@ -132,7 +133,7 @@ class _Reader:
         self._barren = 0
         video = opening.video
         self._first_size = video.codec_context.width, video.codec_context.height
-        self._scaler, self._crop = Scaler(), Crop(margins(video), self._first_size)
+        self._scaler, self._crop, self._upright = Scaler(), Crop(margins(video), self._first_size), Upright()
         video.codec_context.flags |= Flags.unaligned  # else the left edge is not cropped exactly
         video.thread_type = "SLICE" if self._is_live else "AUTO"  # frame threads add latency
         if not self._is_live:
@@ -229,10 +230,13 @@ class _Reader:
 
     def _send_picture(self, whole: VideoFrame, now: float) -> None:
         self._link.tally.interlaced = self._deinterlacer.found
-        cut, codec = self._crop(whole), self._opening.video.codec_context.name
-        picture = DecodedPicture(cut, Look.of(cut, codec=codec, sample_aspect_ratio=self._pixel_shape(whole)))
+        cut, is_swapped = self._upright(self._crop(whole))
+        codec, shape = self._opening.video.codec_context.name, self._pixel_shape(whole)
+        shape = 1 / shape if is_swapped and shape else shape
+        picture = DecodedPicture(cut, Look.of(cut, codec=codec, sample_aspect_ratio=shape))
         if self._info is None:
-            self._info = replace(fitting_info(picture, self._opening.video, self._order.like), quality=self._quality)
+            info = fitting_info(picture, self._opening.video, self._order.like)
+            self._info = replace(info, quality=self._quality)
             self._link.open(padded_format(self._info))
             for block in self._early:
                 self._send_sound(block)
@@ -292,4 +296,5 @@ def fitting_info(first: DecodedPicture, stream: VideoStream, like: VideoInfo | N
     """Return the description of the frames that pictures are fitted into: ``like``, else that of the first picture."""
     if like is not None:
         return like
-    return replace(describe(first, stream, (first.look.width, first.look.height), TIME_BASE), display_matrix=None)
+    info = describe(first, stream, (first.look.width, first.look.height), TIME_BASE)
+    return replace(info, display_matrix=None, sample_aspect_ratio=first.look.sample_aspect_ratio)

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rig.fair_time import Stopwatch
 from sr4k.live.receive import puller
 from sr4k.live.receive.link import SLOTS, Ended, Opened
 from sr4k.live.timeline import TICKS, TIME_BASE
+from sr4k.media.video import VideoInfo
 from sr4k.models.geometry import padded_chroma, padded_luma
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("silent_children")]
@@ -65,6 +67,39 @@ def test_a_file_is_played_at_its_own_pace_and_its_end_is_final(make_clip: MakeCl
     assert_sound_has_no_gaps(pulled)
     assert all(info.time_base == TIME_BASE for _, info, _ in pulled.frames)
     assert all(info.born <= at for at, info, _ in pulled.frames)
+
+
+@pytest.mark.slow(seconds=2)
+def test_pictures_are_turned_as_they_are_to_be_shown(make_clip: MakeClip) -> None:
+    by_90, shape = [0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30], Fraction(4, 3)
+    clip = make_clip("a.mp4", frames=5, size=(160, 90), display_matrix=by_90, sample_aspect_ratio=shape)
+    with Pulled(clip) as pulled:
+        assert pulled.end(10).final
+    assert pulled.form is not None
+    about = pulled.form.about
+    assert isinstance(about, VideoInfo)
+    assert (about.width, about.height, about.sample_aspect_ratio) == (90, 160, 1 / shape)
+    assert about.display_matrix is None
+    assert np.array_equal(pulled.last[0], np.rot90(luma_planes(clip)[-1], -1))
+
+
+@pytest.mark.slow(seconds=2)
+def test_interlaced_pictures_are_deinterlaced_before_they_are_turned(tmp_path: Path) -> None:
+    clip = write_interlaced(tmp_path / "a.mp4", codec="libx264", frames=12)
+    turned = tmp_path / "turned.mp4"
+    with av.open(str(clip)) as source, av.open(str(turned), "w") as target:
+        track = target.add_stream_from_template(source.streams.video[0])
+        track.set_display_matrix([0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = track
+                target.mux(packet)
+    with Pulled(clip) as plain:
+        assert plain.end(10).final
+    with Pulled(turned) as pulled:
+        assert pulled.end(10).final
+    assert pulled.tally.interlaced == 12
+    assert np.array_equal(pulled.last[0], np.rot90(plain.last[0], -1))
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("libx264", "mp4"), ("mpeg2video", "ts")])
