@@ -59,7 +59,7 @@ class Intake(Source):
         self._governor = Governor(time.monotonic())
         self._thread = threading.Thread(target=guarded("intake", self._pull), name="intake", daemon=True)
         self._state: SourceState = "connecting"
-        self._reason = ""
+        self._reason = self._left_out = ""
         self._connects = self._losses = self._frames = 0
         self._rate, self._bits = Rate(), Rate()
         self._dropped = none_dropped()
@@ -244,9 +244,18 @@ class Intake(Source):
             self._retries.connected("connected")
         else:
             self._retries.connected("connected again", logging.WARNING)
+        self._tell_what_is_left_out(opened.left_out)
         with self._changed:
             self._form = self._form or opened.form
             self._changed.notify_all()
+
+    def _tell_what_is_left_out(self, tracks: str) -> None:
+        """Log which tracks of the source are not sent, when they are others than at the last connection."""
+        if tracks and tracks != self._left_out:
+            only = "a live output has one track of pictures and one of sound"
+            fields = {"source": str(self._settings.source)}
+            log.warning("%s: %s; left out, as %s.", self._settings.source, tracks, only, extra=fields)
+        self._left_out = tracks
 
     def _take(self, frame: Frame) -> None:
         self._frames += 1

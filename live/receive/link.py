@@ -33,9 +33,10 @@ _TALLY_EVERY = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The source is open, and its frames have this format."""
+    """The source is open, and its frames have this format; ``left_out``: its tracks that are not read, in words."""
 
     form: Format
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,9 @@ class PullerEnd:
         self._tallied = time.monotonic()
         self.tally = Tally()
 
-    def open(self, form: Format) -> None:
-        """Send the format of the frames, and wait until the intake accepts frames."""
-        self._send(Opened(form))
+    def open(self, form: Format, left_out: str = "") -> None:
+        """Send the format of the frames and what is left out, and wait until the intake accepts frames."""
+        self._send(Opened(form, left_out))
         self._free = list(range(self._received(0)))
         self._slots = map_slots(self._memory, form, len(self._free))
 
@@ -228,15 +229,25 @@ def _read(message: bytes) -> Message:
     try:
         read = unpack(message, _KINDS)
         if _is_valid(read):
-            return replace(read, reason=cleaned(read.reason)) if isinstance(read, Ended) else read
+            return _cleaned(read)
     except Exception as err:
         raise NonsenseError from err
     raise NonsenseError
 
 
+def _cleaned(read: Message) -> Message:
+    """Return the message with what it holds in words as short lines."""
+    match read:
+        case Ended():
+            return replace(read, reason=cleaned(read.reason))
+        case Opened():
+            return replace(read, left_out=cleaned(read.left_out))
+    return read
+
+
 def _is_valid(read: object) -> TypeGuard[Message]:
     match read:
-        case Opened(Format() as form):
+        case Opened(Format() as form, str()):
             return is_format(form)
         case FilledSlot(slot, FrameInfo() as info):
             return is_number(slot, 0) and slot < SLOTS and is_picture(info)

@@ -25,6 +25,7 @@ from av.video.stream import VideoStream
 from sr4k.errors import Sr4kError
 from sr4k.live.address import Address
 from sr4k.live.audio_blocks import CHANNELS, SAMPLE_RATE
+from sr4k.live.receive.left_out import left_out
 from sr4k.live.receive.link import Ended, PullerEnd
 from sr4k.live.receive.open_source import (
     LIVE,
@@ -237,7 +238,7 @@ class _Reader:
         if self._info is None:
             info = fitting_info(picture, self._opening.video, self._order.like)
             self._info = replace(info, quality=self._quality)
-            self._link.open(padded_format(self._info))
+            self._link.open(padded_format(self._info), left_out(self._opening))
             for block in self._early:
                 self._send_sound(block)
             self._early, now = [], time.monotonic()

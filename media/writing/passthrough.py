@@ -21,6 +21,7 @@ from sr4k.media.channel_layouts import Speakers
 from sr4k.media.reading.discontinuities import OneClock
 from sr4k.media.reading.elements import Watched, cut_element
 from sr4k.media.reading.open_file import open_input, video_streams
+from sr4k.media.stream_words import describe
 from sr4k.media.video import ratio
 from sr4k.media.writing import metadata, timecode
 from sr4k.media.writing.audio_encoder import CODECS, Reencoded
@@ -355,11 +356,3 @@ def _has_no_canvas(stream: Stream) -> bool:
     """
     context = stream.codec_context
     return getattr(context, "name", None) == "dvdsub" and b"size:" not in (context.extradata or b"")
-
-
-def describe(stream: Stream) -> str:
-    """Return a stream's number, type, codec and language, for people."""
-    context = stream.codec_context
-    codec = context.codec.canonical_name if getattr(context, "is_encoder", False) else getattr(context, "name", None)
-    language = f", {stream.language}" if stream.language not in (None, "und") else ""
-    return f"stream {stream.index} ({stream.type}, {codec or 'unknown'}{language})"

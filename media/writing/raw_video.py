@@ -8,10 +8,10 @@ from av.video.stream import VideoStream
 
 from sr4k.common.option_names import option
 from sr4k.errors import OutputError
+from sr4k.media.stream_words import describe
 from sr4k.media.video import FULL_RANGE, VideoInfo
 from sr4k.media.writing import metadata
 from sr4k.media.writing.output_file import unsupported
-from sr4k.media.writing.passthrough import describe
 from sr4k.models.colour import ChromaLocation
 from sr4k.pipeline import FrameInfo
 

@@ -1,6 +1,7 @@
 import itertools
 import multiprocessing
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,11 @@ from rig.servers import free_port
 from sr4k.errors import InputError
 from sr4k.live.address import parse_source
 from sr4k.live.receive.intake import Intake
+from sr4k.live.receive.link import Opened
 from sr4k.live.settings import IntakeSettings
+from sr4k.live.timeline import TIME_BASE
+from sr4k.media.decoded_picture import padded_format
+from sr4k.media.video import untagged_info
 from sr4k.pipeline.chain import HeapBuffers
 
 pytestmark = pytest.mark.slow
@@ -65,6 +70,17 @@ def test_a_stop_ends_the_wait_for_a_source() -> None:
     with pytest.raises(InputError, match="stopped before its first picture"):
         intake.open()
     intake.close()
+
+
+def test_what_is_left_out_of_a_source_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    intake = Intake(IntakeSettings(source=parse_source("rtmp://host/live/key"), sound=None))
+    form = padded_format(untagged_info((64, 48), Fraction(25), TIME_BASE))
+    for tracks in ("stream 2 (audio, aac)", "stream 2 (audio, aac)", "", "stream 3 (data, unknown)"):
+        intake._opened(Opened(form, tracks))
+    why = "; left out, as a live output has one track of pictures and one of sound."
+    assert [line.message for line in caplog.records if "left out" in line.message] == [
+        f"rtmp://host/live/***: stream {tracks}{why}" for tracks in ("2 (audio, aac)", "3 (data, unknown)")
+    ]
 
 
 def test_a_number_of_tries_may_be_enough() -> None:

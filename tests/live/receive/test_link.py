@@ -165,6 +165,7 @@ def opened(**changes: Any) -> Opened:
         Ended(Fraction(1, 2)),  # type: ignore[arg-type]
         FilledSlot(0, NOW),  # before it was opened
         INFO,
+        Opened(FORM, 7),  # type: ignore[arg-type]
         Opened("form"),  # type: ignore[arg-type]
         Opened(FORM.planes),  # type: ignore[arg-type]
         Opened(Format((PlaneSpec((4, 4)),))),
@@ -198,6 +199,15 @@ def test_what_no_puller_says_is_refused(ends: Ends, message: object) -> None:
     ends.wire.send(pack(message))
     with pytest.raises(NonsenseError):
         ends.receive()
+
+
+def test_what_is_left_out_is_told_in_one_short_line(ends: Ends) -> None:
+    ends.wire.send(pack(Opened(FORM, "one\x1b[31m\nand" + 1000 * " another")))
+    told = ends.intake.receive(5)
+    assert isinstance(told, Opened)
+    assert told.left_out.startswith("one [31m and another")
+    assert told.left_out.isprintable()
+    assert len(told.left_out) < 310
 
 
 def test_all_that_is_said_of_pictures_is_checked() -> None:
