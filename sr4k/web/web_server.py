@@ -1,11 +1,14 @@
 """Serves an ASGI application over HTTP."""
 
 import asyncio
+import logging
 import socket
 import threading
 from typing import Any
 
 import uvicorn
+
+from sr4k.web.unanswered import ONE_LINE, TellOfEnd
 
 _GRACE = 2
 """Seconds that open connections get at the end."""
@@ -20,7 +23,7 @@ def serve_until(app: Any, listening: socket.socket, ending: threading.Event) -> 
         ending: ends it.
     """
     config = uvicorn.Config(
-        app,
+        TellOfEnd(app),
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -30,6 +33,7 @@ def serve_until(app: Any, listening: socket.socket, ending: threading.Event) -> 
         timeout_graceful_shutdown=_GRACE,
         ws="none",
     )
+    logging.getLogger("uvicorn.error").addFilter(ONE_LINE)
     server = uvicorn.Server(config)
 
     def end() -> None:
