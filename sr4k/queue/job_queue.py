@@ -109,6 +109,15 @@ class Queue(QueueFile):
         )
         return bool(self._rows(query, path, *UNFINISHED, path)) or self.fact(f"{_RESULT}{path}") is not None
 
+    def check_target(self, target: Path) -> None:
+        """Refuse the target of a job that is not done.
+
+        Raises:
+            OptionError: a job has it.
+        """
+        if (taken := self._unfinished_with(str(target))) is not None:
+            raise OptionError(f"{target} is the target of job {taken} already: choose another.")
+
     def has_other_with_target(self, job: QueuedJob) -> bool:
         """Whether another job that is not done has the target of a job, and may go on with what is finished of it."""
         query = "SELECT 1 FROM jobs WHERE target = ? AND id != ? AND state != 'done' LIMIT 1"
@@ -152,8 +161,7 @@ class Queue(QueueFile):
             if not path.is_absolute():
                 raise OptionError(f"{path} has to be an absolute path.")
         with self._writing():
-            if (taken := self._unfinished_with(str(target))) is not None:
-                raise OptionError(f"{target} is the target of job {taken} already: choose another.")
+            self.check_target(target)
             last = self._rows("SELECT coalesce(max(place), 0) AS last FROM jobs")[0]["last"]
             added = self._base.execute(
                 "INSERT INTO jobs(source, target, options, state, decision, priority, place, origin, created, runs,"

@@ -72,11 +72,12 @@ def jobs_for(
     *,
     recursive: bool = False,
     is_result: Callable[[str], bool] = lambda _path: False,
+    check_queued: Callable[[Path], None] = lambda _target: None,
 ) -> list[Job]:
     """Return a job for each video that a user asks for. What a job would fail with before it begins is refused here.
 
     Videos of a folder that can't be upscaled, such as links that lead out of the library, are left out, unless nothing
-    else is in it. So are results.
+    else is in it. So are those that are in the queue already, and results.
 
     Args:
         library: that sources and results have to lie in.
@@ -85,6 +86,7 @@ def jobs_for(
             under its name with `_MARK`.
         recursive: whether the subfolders of folders count as well.
         is_result: whether a path is that of a file that an earlier job has made.
+        check_queued: raises an `OptionError` if a job of the queue has a target.
 
     Raises:
         Sr4kError: a path is not in the library, a source can't be read, a folder has no videos, a target can't have
@@ -103,6 +105,8 @@ def jobs_for(
     for job in found:
         try:
             check_paths(library, job)
+            if job.source not in paths:
+                check_queued(job.target)
             if job.source in paths or not is_result(str(library.inside(job.source))):
                 good.append(job)
         except Sr4kError as err:

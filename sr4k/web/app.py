@@ -12,6 +12,7 @@ from sr4k.web.api import PREFIX, routers
 from sr4k.web.api.problems import add_error_handlers
 from sr4k.web.api.text_bodies import only_text
 from sr4k.web.guard import Door, Guard
+from sr4k.web.head_requests import HeadAsGet
 from sr4k.web.web_service import WebService
 
 HERE = Path(__file__).parent
@@ -38,7 +39,10 @@ def make_app(service: WebService, access: Access) -> FastAPI:
     own = (each.router(service) for each in (try_routes, clip_routes, file_routes, last_routes))
     for router in (*own, *routers(service)):
         app.include_router(router)
-    app.include_router(pages.router(service, door))
+    page = pages.page_maker(service, door)
+    app.include_router(pages.router(service, door, page))
+    pages.add_not_there(app, page)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.add_middleware(Guard, door=door)
+    app.add_middleware(HeadAsGet)
     return app

@@ -11,6 +11,7 @@ from sr4k.errors import OptionError
 from sr4k.media.image_names import is_sequence
 from sr4k.web.api.job_routes import Number
 from sr4k.web.api.problems import problem, responses
+from sr4k.web.file_ranges import RangedFile
 from sr4k.web.web_service import WebService
 
 _MATROSKA = "video/matroska"
@@ -21,7 +22,7 @@ def router(service: WebService) -> APIRouter:
     """Return the route."""
     made = APIRouter(prefix="/api/v1", tags=["jobs"], responses=responses(422))
 
-    @made.get("/jobs/{number}/files/{which}", response_class=FileResponse, responses=responses(404))
+    @made.get("/jobs/{number}/files/{which}", response_class=FileResponse, responses=responses(404, 416))
     def file(
         number: Number,
         which: Literal["source", "result"],
@@ -38,7 +39,7 @@ def router(service: WebService) -> APIRouter:
         if path is None or not path.is_file():
             return problem(404, f"The {which} of job {number} isn't there any more.")
         kind = "attachment" if download else "inline"
-        return FileResponse(path, media_type=_type_of(path), filename=path.name, content_disposition_type=kind)
+        return RangedFile(path, media_type=_type_of(path), filename=path.name, content_disposition_type=kind)
 
     return made
 

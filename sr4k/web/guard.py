@@ -44,7 +44,7 @@ _ASKS: Final = {"WWW-Authenticate": "Bearer"}
 _OPEN = {"/login", "/login/end", "/health", "/ready"}
 """Paths that need no session, besides those of what pages are made of."""
 
-_FOR_PROGRAMS = ("/api", "/metrics")
+FOR_PROGRAMS = ("/api", "/metrics")
 """Beginnings of paths that are never answered with a page."""
 
 
@@ -143,7 +143,10 @@ class Guard:
             return problem(403, "Another page has sent this request: open the service's own page.")
         if len(scope["path"]) > _LONGEST_PATH:
             return problem(414, f"A path has at most {_LONGEST_PATH} characters here.")
-        if _is_too_large(headers):
+        length = headers.get("content-length", "0")
+        if "transfer-encoding" in headers or not length.isdecimal():
+            return problem(411, "A request with a body has to tell its length here, as Content-Length.")
+        if _is_too_large(length):
             return problem(413, f"A request has at most {_MOST_BYTES} bytes here.")
         role = self._door.role(scope, headers)
         if isinstance(role, Response):
@@ -158,7 +161,7 @@ class Guard:
         return None
 
     def _asks_for_token(self, scope: Scope) -> Response:
-        if scope["path"].startswith(_FOR_PROGRAMS) or scope["method"] not in _SAFE:
+        if scope["path"].startswith(FOR_PROGRAMS) or scope["method"] not in _SAFE:
             return problem(401, "This needs a token: send it as `Authorization: Bearer TOKEN`.", headers=_ASKS)
         return RedirectResponse(f"/login?to={quote(scope['path'])}", status_code=303)
 
@@ -184,11 +187,8 @@ def _is_from_here(scope: Scope, headers: Headers) -> bool:
     return is_safe or origin is None or origin in {f"{scheme}://{headers['host']}" for scheme in ("http", "https")}
 
 
-def _is_too_large(headers: Headers) -> bool:
-    """Whether a request brings more than an answer to a form, or doesn't say how much it brings."""
-    length = headers.get("content-length", "0")
-    if "transfer-encoding" in headers or not length.isdecimal():
-        return True
+def _is_too_large(length: str) -> bool:
+    """Whether a request brings more than an answer to a form."""
     return len(length) > len(str(_MOST_BYTES)) or int(length) > _MOST_BYTES  # Python reads no number of 4300 digits
 
 

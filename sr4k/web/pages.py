@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.templating import Jinja2Templates
+from starlette.exceptions import HTTPException
 
 from sr4k.common.printable import printable
 from sr4k.common.time_zone import local_clock
@@ -16,7 +17,7 @@ from sr4k.errors import MachineError
 from sr4k.queue.job_queue import LARGEST, NoSuchJob
 from sr4k.service.channel_desk import NoSuchChannel
 from sr4k.web.access import SESSION_SECONDS
-from sr4k.web.guard import COOKIE, Door
+from sr4k.web.guard import COOKIE, FOR_PROGRAMS, Door
 from sr4k.web.web_service import WebService
 
 PAGES = {
@@ -33,9 +34,14 @@ PAGES = {
 """Template and title of each page."""
 
 
-def router(service: WebService, door: Door) -> APIRouter:
-    """Return the routes of the pages, of logging in and of logging out."""
-    made = APIRouter(include_in_schema=False)
+class Page(Protocol):
+    """Makes a page of a template and a title; ``more`` is for the template."""
+
+    def __call__(self, request: Request, template: str, title: str, status: int = 200, **more: Any) -> Response: ...
+
+
+def page_maker(service: WebService, door: Door) -> Page:
+    """Return what makes pages of the templates."""
     templates = Jinja2Templates(Path(__file__).parent / "templates")
 
     def page(request: Request, template: str, title: str, status: int = 200, **more: Any) -> Response:
@@ -49,6 +55,26 @@ def router(service: WebService, door: Door) -> APIRouter:
             "can_log_out": bool(door.access.tokens) and request.state.role is not None,
         }
         return templates.TemplateResponse(request, template, {**about, **more}, status_code=status)
+
+    return page
+
+
+def add_not_there(app: FastAPI, page: Page) -> None:
+    """Let an application answer browsers with a page where there is nothing; programs get the problem."""
+    otherwise = app.exception_handlers[HTTPException]
+
+    def not_there(request: Request, error: Exception) -> Any:
+        path = request.url.path
+        if path.startswith(FOR_PROGRAMS) or "text/html" not in request.headers.get("accept", ""):
+            return otherwise(request, error)
+        return page(request, "missing.html", "Not there", 404, error=printable(f"There is nothing at {path} here."))
+
+    app.add_exception_handler(404, not_there)
+
+
+def router(service: WebService, door: Door, page: Page) -> APIRouter:
+    """Return the routes of the pages, of logging in and of logging out."""
+    made = APIRouter(include_in_schema=False)
 
     def shower(template: str, title: str) -> Any:
         def show(request: Request) -> Response:

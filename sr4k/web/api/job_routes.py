@@ -54,6 +54,7 @@ class NewJobs(_Body):
             self.options,
             recursive=self.recursive,
             is_result=service.queue.makes,
+            check_queued=service.queue.check_target,
         )
 
 

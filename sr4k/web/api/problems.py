@@ -57,7 +57,9 @@ _TITLES = {
     404: "Not found",
     405: "Method not allowed",
     409: "Not possible now",
+    411: "Length missing",
     413: "Too large",
+    416: "Not a part of the file",
     421: "Not the name of this service",
     422: "Can't be done",
     429: "Too many requests",
@@ -67,6 +69,9 @@ _TITLES = {
 
 
 _METHODS = "DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"
+
+_LIKE = {"HEAD": "GET"}
+"""Methods that are answered wherever others are; see `sr4k.web.head_requests`."""
 
 _NO_OBJECT = ("missing", "model_attributes_type")
 """Pydantic's types of the error of a body that is none, or no JSON object."""
@@ -102,7 +107,10 @@ def _allowed(request: Request) -> list[str]:
     return [
         method
         for method in _METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+        if any(
+            route.matches({**request.scope, "method": _LIKE.get(method, method)})[0] is Match.FULL
+            for route in request.app.routes
+        )
     ]
 
 

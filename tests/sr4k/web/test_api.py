@@ -82,7 +82,10 @@ def test_jobs_are_added_ordered_and_removed_and_errors_are_problems_in_plain_wor
     assert served.ask("GET", "/api/v1/jobs?state=paused")[2][0]["id"] == first
     assert served.ask("DELETE", f"/api/v1/jobs/{first}")[0] == 204
 
+    status, _, (left,) = served.ask("POST", "/api/v1/jobs", {"sources": [str(tmp_path)]})  # the other is in the queue
+    assert (status, Path(left["target"]).name) == (201, "a 4K.mp4")
     wrong: list[tuple[str, str, Any, int, str]] = [
+        ("POST", "/api/v1/jobs", {"sources": [str(tmp_path)]}, 422, "is the target of job"),  # now that all are
         ("GET", f"/api/v1/jobs/{first}", None, 404, f"There is no job {first}."),
         ("POST", f"/api/v1/jobs/{second}/retry", None, 409, "is waiting"),
         ("PUT", f"/api/v1/jobs/{second}/place", {}, 422, "must have either before or after"),

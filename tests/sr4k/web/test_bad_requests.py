@@ -141,12 +141,13 @@ def test_errors_before_and_beside_the_interface_have_a_code_too(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/api/v1/jobs", "GET, POST"),
-        ("PUT", "/api/v1/jobs", "GET, POST"),
-        ("PUT", "/api/v1/jobs/2", "DELETE, GET, PATCH"),
-        ("DELETE", "/api/v1/settings", "GET, PUT"),
-        ("PATCH", "/login", "GET, POST"),
-        ("POST", "/api/v1/totals", "GET"),
+        ("DELETE", "/api/v1/jobs", "GET, HEAD, POST"),
+        ("PUT", "/api/v1/jobs", "GET, HEAD, POST"),
+        ("PUT", "/api/v1/jobs/2", "DELETE, GET, HEAD, PATCH"),
+        ("DELETE", "/api/v1/settings", "GET, HEAD, PUT"),
+        ("PATCH", "/login", "GET, HEAD, POST"),
+        ("POST", "/api/v1/totals", "GET, HEAD"),
+        ("GET", "/api/v1/jobs/2/pause", "POST"),
     ],
 )
 def test_a_method_that_a_path_does_not_have_is_answered_with_all_that_it_has(

@@ -212,7 +212,7 @@ def test_requests_are_small(open_app: FastAPI) -> None:
     async def chunks() -> Any:
         yield b"x"
 
-    assert ask(open_app, "POST", "/api/v1/jobs", content=chunks()).status_code == 413
+    assert ask(open_app, "POST", "/api/v1/jobs", content=chunks()).status_code == 411
 
 
 def test_nothing_outside_the_library_is_shown_or_read(open_app: FastAPI, tmp_path: Path) -> None:

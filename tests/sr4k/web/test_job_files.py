@@ -29,7 +29,12 @@ def test_a_range_of_a_video_is_sent_and_nothing_outside_the_library(tmp_path: Pa
     assert (part.status_code, part.content, part.headers["content-range"]) == (206, b"3456", "bytes 3-6/10")
     assert part.headers["content-type"] == "video/matroska"
     assert part.headers["content-disposition"].startswith("inline")
-    assert ask(app, "GET", path, headers={"Range": "bytes=90-"}).status_code == 416
+    outside = ask(app, "GET", path, headers={"Range": "bytes=90-"})
+    assert (outside.status_code, outside.headers["content-range"]) == (416, "bytes */10")
+    assert (outside.headers["content-type"], outside.json()["status"]) == ("application/problem+json", 416)
+    for none in ("pages=1-2", "bytes", "bytes=", "bytes=5-2", "bytes=a-b"):
+        whole = ask(app, "GET", path, headers={"Range": none})
+        assert (whole.status_code, whole.content) == (200, b"0123456789"), none
     kept = ask(app, "GET", f"{path}?download=true")
     assert kept.content == b"0123456789"
     assert kept.headers["content-disposition"].startswith("attachment")

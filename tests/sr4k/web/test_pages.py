@@ -84,3 +84,9 @@ def test_the_page_of_a_job_or_channel_that_is_not_there_says_so(tmp_path: Path) 
     ):
         answer = ask(app, "GET", path)
         assert (answer.status_code, words in answer.text) == (404, True)
+    for path in ("/job/1", "/queues", "/static/nothing.js"):
+        typed = ask(app, "GET", path, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert (typed.status_code, "<h1>Not there</h1>" in typed.text) == (404, True)
+        assert f"There is nothing at {path} here." in typed.text
+        assert ask(app, "GET", path).json()["status"] == 404
+    assert ask(app, "GET", "/api/v1/job/1", headers={"Accept": "text/html"}).json()["status"] == 404
