@@ -21,6 +21,9 @@ _SIGNED = re.compile(r"\?.*=")
 _PART = 4 << 20
 """Bytes that are read at a time: at fewer, the time that a request takes is most of it."""
 
+_HEAD = 1 << 16
+"""Bytes that are read when a file is opened: a request for its size is needed anyway, and most files are read there."""
+
 
 class RemotePath(PosixPath):
     """Path of a file that is read by ranges. Its text is its address without user, password and query: it may be shown.
@@ -133,14 +136,17 @@ class RemotePath(PosixPath):
         return False
 
     def open(self, mode: str = "rb", buffering: int = -1, **_text: Any) -> BinaryIO:  # type: ignore[override]
-        """Open the file to read bytes.
+        """Open the file to read bytes, by requests of ``buffering`` bytes each; -1: of as many as are fast.
 
         Raises:
             OSError: as for `stat`.
         """
         assert mode == "rb"
-        ranges = _Ranges(self.address, self._told or str(self), self.stat().st_size)
-        return ranges if buffering == 0 else io.BufferedReader(ranges, _PART)  # type: ignore[return-value]
+        self.check_object()
+        if buffering == 0:
+            return _Ranges(self.address, self._told or str(self))  # type: ignore[return-value]
+        ranges = _Ranges(self.address, self._told or str(self), _HEAD)
+        return io.BufferedReader(ranges, _PART if buffering < 0 else buffering)
 
 
 def remote_path(text: str) -> RemotePath | None:
@@ -170,12 +176,14 @@ def shown_in_bucket(text: str) -> str:
 
 
 class _Ranges(io.RawIOBase):
-    """Reads a file by ranges, each when it is asked for."""
+    """Reads a file by ranges, each when it is asked for, but for the first ``ahead`` bytes, which are kept."""
 
-    def __init__(self, address: str, shown: str, size: int) -> None:
-        self._address, self.name, self._size = address, shown, size
+    def __init__(self, address: str, shown: str, ahead: int = 0) -> None:
+        first = read_piece(address, shown, 0, max(1, ahead))
+        self._address, self.name, self._size = address, shown, first.size
         self._at = 0
-        self._tag: str | None = None
+        self._tag = first.tag
+        self._head = first.data[:ahead]
 
     def readable(self) -> bool:
         return True
@@ -191,11 +199,19 @@ class _Ranges(io.RawIOBase):
         end = min(self._at + len(buffer), self._size)
         if end <= self._at:
             return 0
-        piece = read_piece(self._address, self.name, self._at, end, self._tag)
-        self._tag = piece.tag
-        buffer[: len(piece.data)] = piece.data
-        self._at += len(piece.data)
-        return len(piece.data)
+        data = self._head[self._at : end]
+        if not data:
+            piece = read_piece(self._address, self.name, self._at, end, self._tag)
+            self._tag, data = piece.tag, piece.data
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def readall(self) -> bytes:
+        data = bytearray()
+        while more := self.read(_PART):
+            data += more
+        return bytes(data)
 
 
 _SCHEME_OF_PATH = re.compile(r"^(s3|https?):/(?!/)")

@@ -218,7 +218,7 @@ class Extent:
         if self._cut_element is not None:
             return True
         if self._pipe is None:
-            return is_cut_off(self._path, self._container_name)
+            return self._is_file_cut_off
         if self._container_name == "flv":
             tail, size = self._pipe.watched.tail, self._pipe.count
             last = int.from_bytes(tail[-4:], "big")
@@ -226,6 +226,10 @@ class Extent:
             return ends_in_tag(tail[-4 - last :][:4], last, size) if is_in_tail else None
         promised = promised_size(self._pipe.head, self._container_name)
         return None if promised is None else self._pipe.count < promised
+
+    @cached_property
+    def _is_file_cut_off(self) -> bool | None:
+        return is_cut_off(self._path, self._container_name)
 
     @property
     def _is_scanned(self) -> bool:

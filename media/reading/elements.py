@@ -1,14 +1,15 @@
 """Walks outermost elements by their headers, to see whether a file, or a pipe, ends in the middle of one of media."""
 
-import io
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
-from sr4k.media.reading.truncation import SEGMENT, element_size
+from sr4k.media.reading.truncation import SEGMENT, element_size, is_regular, promised_size
+from sr4k.media.remote_path import RemotePath
 
 _MOST = 200_000
 """Maximum number of elements: beyond that, a walk would take seconds."""
@@ -37,6 +38,9 @@ _HEAD = 1024
 
 _TAIL = 1 << 17
 """Bytes at the end that contain the beginning of Ogg's last page, or of the last packets of a program stream."""
+
+_AHEAD = 1 << 20
+"""Bytes of a remote file that are read at a time: one request for several elements."""
 
 _PACK = bytes.fromhex("000001BA")
 _ESSENCE = bytes.fromhex("060E2B34010201")
@@ -73,10 +77,13 @@ def cut_element(path: Path, container: str) -> _Cut:
     Raises:
         OSError: the file can't be read.
     """
-    if container not in _WALKS | _ENDS or not path.is_file():
+    if container not in _WALKS | _ENDS or not is_regular(path):
         return None
-    size = path.stat().st_size
-    with path.open("rb", buffering=0) as file:
+    is_remote = isinstance(path, RemotePath)
+    with path.open("rb", buffering=_AHEAD if is_remote else 0) as file:
+        size = file.seek(0, os.SEEK_END)
+        if is_remote and promised_size(_at(file, 0, _HEAD), container) == size:
+            return None  # what is in it can't end anywhere else: a walk would take a request for each cluster
         if container in _ENDS:
             head, tail = _at(file, 0, _HEAD), _at(file, max(0, size - _TAIL), _TAIL)
             return "media" if _ENDS[container](head, tail, size) else None
@@ -169,7 +176,7 @@ def ends_in_packet(head: bytes, size: int) -> bool:
     return False
 
 
-def _at(file: io.FileIO, at: int, length: int) -> bytes:
+def _at(file: BinaryIO, at: int, length: int) -> bytes:
     file.seek(at)
     return file.read(length)
 

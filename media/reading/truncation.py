@@ -1,7 +1,10 @@
 """Detects files that are cut off, by the sizes in their own structure, without reading them through."""
 
+import os
 import struct
 from pathlib import Path
+
+from sr4k.media.remote_path import RemotePath
 
 _HEAD = 1 << 16
 """Bytes at the beginning that contain ASF's file properties object."""
@@ -22,18 +25,24 @@ def is_cut_off(path: Path, container: str) -> bool | None:
     Raises:
         OSError: the file can't be read.
     """
-    if not path.is_file():
+    if not is_regular(path):
         return None
-    size = path.stat().st_size
     with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         head = file.read(_HEAD)
-        file.seek(max(0, size - 4))
-        last = int.from_bytes(file.read(4), "big")
         if container == "flv":
+            file.seek(max(0, size - 4))
+            last = int.from_bytes(file.read(4), "big")
             file.seek(max(0, size - 4 - last))
             return ends_in_tag(file.read(4), last, size)
     promised = promised_size(head, container)
     return None if promised is None else size < promised
+
+
+def is_regular(path: Path) -> bool:
+    """Whether a path is a regular file; a remote one is, and is not asked for."""
+    return isinstance(path, RemotePath) or path.is_file()
 
 
 def ends_in_tag(begin: bytes, last: int, size: int) -> bool:

@@ -263,8 +263,9 @@ def fingerprint(source: Path) -> dict[str, Any]:
     check_source(source)
     if is_sequence(source):
         return {}
-    size = source.stat().st_size
     with source.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         digest = hashlib.sha256(file.read(_SAMPLED))
         file.seek(max(0, size - _SAMPLED))
         digest.update(file.read(_SAMPLED))
