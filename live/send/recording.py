@@ -19,12 +19,17 @@ _LOOK_EVERY = 1.0
 """Seconds between two looks whether the file still has its name."""
 
 _FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+"""libav moves the first packets of these to 0 anyway, and makes them last longer."""
+
+_FROM_ZERO = {"avoid_negative_ts": "make_zero"}
+"""Move all times so that the first is 0: a header's duration counts from there."""
+
 _OPTIONS: dict[str, dict[str, str]] = {
     ".mp4": _FRAGMENTED,
     ".mov": _FRAGMENTED,
-    ".mkv": {"cluster_time_limit": "2000"},
-    ".ts": {},
-    ".flv": {"flvflags": "no_duration_filesize"},
+    ".mkv": _FROM_ZERO | {"cluster_time_limit": "2000"},
+    ".ts": _FROM_ZERO,
+    ".flv": _FROM_ZERO | {"flvflags": "no_duration_filesize"},
 }
 """Muxer options by suffix that keep an interrupted recording playable."""
 

@@ -8,6 +8,7 @@ import av
 import pytest
 from flv_tracks import add_picture_track, add_sound_track, picture, sound
 
+from rig.recording import tracks
 from sr4k.errors import OutputError
 from sr4k.live.address import RECORDINGS
 from sr4k.live.send import recording as module
@@ -58,6 +59,23 @@ def test_a_recording_replaces_no_file_and_is_whole(tmp_path: Path, stream: bytes
             target.close(ended=True)
         assert target.arrived(100) == 100
         assert pictures_in(expected) == COUNT
+
+
+@pytest.mark.parametrize("suffix", RECORDINGS)
+def test_the_times_of_a_recording_begin_at_0_whenever_in_the_stream_it_begins(
+    tmp_path: Path, stream: bytes, suffix: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    with recording(path) as target:
+        for _ in written(stream, target):
+            pass
+        target.close(ended=True)
+    found = tracks(path)
+    assert found["audio"][0] == pytest.approx(0, abs=0.002)
+    later = [1024 / 48000 + seconds for seconds in (0.04, 0.08, 0.12, 0.16)]  # the encoder's delay is before
+    assert found["video"][1:] == pytest.approx(later, abs=0.002)
+    with av.open(str(path)) as file:
+        assert (file.duration or 0) / av.time_base == pytest.approx(0.2, abs=0.05)
 
 
 def test_nothing_has_arrived_before_there_is_more_than_a_header_on_the_disk(tmp_path: Path, stream: bytes) -> None:
