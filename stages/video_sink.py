@@ -93,8 +93,14 @@ class VideoSink(Sink):
         if self._about is None:
             return None
         rest = self._result.rest
+        video = replace(
+            self._about,
+            converted=tuple(rest.converted),
+            until=float(self._end),
+            latency=spread(tuple(self._in_flight.latencies)),
+        )
         return EncodeReport(
-            video=replace(self._about, until=float(self._end), latency=spread(tuple(self._in_flight.latencies))),
+            video=video,
             frames=self._frames,
             joined=self._joined,
             is_whole=self._is_whole,

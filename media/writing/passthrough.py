@@ -26,6 +26,7 @@ from sr4k.media.video import ratio
 from sr4k.media.writing import metadata, timecode
 from sr4k.media.writing.audio_encoder import CODECS, Reencoded
 from sr4k.media.writing.container_support import QUICKTIME, carries, copy_of, first_packets, introduce
+from sr4k.media.writing.continued_sound import Continued
 from sr4k.media.writing.subtitles import Rewritten
 from sr4k.media.writing.tracks import Clock, Copied, Following, TrackWriter
 
@@ -58,7 +59,7 @@ class Passthrough:
 
     Attributes:
         dropped: Descriptions of what the target can't hold.
-        converted: Descriptions of streams that had to be converted.
+        converted: Descriptions of streams that had to be converted, and of the parts of streams, as they come.
     """
 
     def __init__(
@@ -253,16 +254,24 @@ class Passthrough:
                 self._following[stream.index] = Following(lasts)
         speakers = Speakers.of(stream) if isinstance(stream, AudioStream) and stream.codec_context else None
         if (copied := self._copied(stream, speakers)) is not None:
+            if isinstance(stream, AudioStream) and speakers is not None:
+                first, tell = self._first.get(stream.index), partial(self._tell_conversion, stream)
+                return Continued(copied, stream, speakers, first, container, tell)
             return copied
         track: Rewritten | Reencoded
         if isinstance(stream, AudioStream) and container in CODECS and speakers is not None:
-            track = Reencoded(stream, speakers, self._target)
+            track = Reencoded(stream, speakers, self._target, self._first.get(stream.index))
         elif Rewritten.possible(stream, container):
             track = Rewritten(stream, self._target)
         else:
             raise ValueError
         self.converted.append(f"{describe(stream)} becomes {track.stream.codec_context.codec.canonical_name}")
         return track
+
+    def _tell_conversion(self, stream: Stream, what: str) -> None:
+        """Note that some of a stream which is copied has to be converted."""
+        self.converted.append(f"{describe(stream)}: {what}")
+        log.warning("%s: a track of %s can't change midway.", self.converted[-1], self._target.format.name)
 
     def _copied(self, stream: Stream, speakers: Speakers | None) -> Copied | None:
         """Return a writer that copies the packets; ``None`` if the container can't hold them unchanged."""

@@ -179,7 +179,6 @@ class Result:
             width=self._info.width,
             height=self._info.height,
             container=self.container,
-            converted=tuple(self.rest.converted),
         )
 
     def _another_source(self) -> Callable[[], InputContainer] | None:

@@ -22,15 +22,17 @@ TONES |= {"FLC": 1500, "FRC": 1650}
 BEHIND = {"SL": "BL", "SR": "BR"}
 
 
-def clip_with_channels(path: Path, codec: str, layout: str, *, seconds: float = 0.5, video: str = "mpeg4") -> Path:
+def clip_with_channels(
+    path: Path, codec: str, layout: str, *, seconds: float = 0.5, video: str = "mpeg4", rate: int = RATE
+) -> Path:
     """Write a short clip in which each speaker of the layout plays its tone; return its path."""
     names = [channel.name for channel in AudioLayout(layout).channels]
-    time = np.arange(round(seconds * RATE)) / RATE
+    time = np.arange(round(seconds * rate)) / rate
     samples = np.stack([0.3 * np.sin(2 * np.pi * TONES[name] * time) for name in names], 1)
     with av.open(str(path), "w") as target:
         pictures: Any = target.add_stream(video, rate=25)
         pictures.width, pictures.height = 64, 48
-        sound: Any = target.add_stream(codec, rate=RATE, layout=layout)
+        sound: Any = target.add_stream(codec, rate=rate, layout=layout)
         for number in range(round(seconds * 25)):
             picture = blank(64, 48)
             picture.pts, picture.time_base = number, Fraction(1, 25)
@@ -39,7 +41,7 @@ def clip_with_channels(path: Path, codec: str, layout: str, *, seconds: float = 
         for at in range(0, len(samples), 960):
             block = (samples[at : at + 960] * 32767).astype(np.int16).reshape(1, -1)
             frame = av.AudioFrame.from_ndarray(block, format="s16", layout=layout)
-            frame.sample_rate, frame.pts, frame.time_base = RATE, at, Fraction(1, RATE)
+            frame.sample_rate, frame.pts, frame.time_base = rate, at, Fraction(1, rate)
             target.mux(sound.encode(frame))
         target.mux(sound.encode(None))
     return path

@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from channels import RATE, clip_with_channels, pass_through
+from joined import joined
 
 from sr4k import Job, load_preset
 from sr4k.errors import InputError
@@ -98,3 +99,19 @@ def test_sound_that_changes_its_form_on_the_way_is_converted_to_the_end(tmp_path
         out.mux([*made, *track.drain()])
     assert +track.lost == {}
     assert samples_of(tmp_path / "out.mkv") == pytest.approx(RATE, abs=2500)
+
+
+@pytest.mark.parametrize(
+    ("codecs", "rates"),
+    [(("aac", "mp2"), (RATE, RATE)), (("mp2", "ac3"), (RATE, 44_100)), (("aac", "aac"), (RATE, 22_050))],
+)
+def test_sound_that_changes_its_codec_or_rate_is_converted_to_the_end(
+    codecs: tuple[str, str], rates: tuple[int, int], tmp_path: Path
+) -> None:
+    first, second = (
+        clip_with_channels(tmp_path / f"{number}.ts", codec, "stereo", rate=rate)
+        for number, (codec, rate) in enumerate(zip(codecs, rates, strict=True))
+    )
+    rest = pass_through(joined(tmp_path / "in.ts", first, second), tmp_path / "out.webm")
+    assert (rest.damage, len(rest.converted)) == (None, 1)
+    assert samples_of(tmp_path / "out.webm") == pytest.approx(RATE, abs=5000)

@@ -1,0 +1,129 @@
+"""What packets of sound tell of their codec, and of the parameters of AAC: joined recordings change them midway."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from av.audio.codeccontext import AudioCodecContext
+from av.packet import Packet
+
+_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
+"""Sample rates in Hz by AAC's index (ISO 14496-3, table 1.18)."""
+
+_LAYERS = {1: "mp3", 2: "mp2", 3: "mp1"}
+"""Codecs by the layer bits of an MPEG audio header."""
+
+_SYNCED = {"aac", "ac3", "dts", "eac3", *_LAYERS.values()}
+"""Codecs whose packets begin with a sync word."""
+
+_EAC3 = 10
+"""Bit stream identification above which a frame that begins like AC-3 is E-AC-3 (ETSI TS 102 366, annex E)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundForm:
+    """What a decoder has to know of sound before it can decode it.
+
+    Attributes:
+        codec: libav's name.
+        profile: MPEG-4 audio object type; 0 where the codec is not AAC, as for all of the following.
+        rate: sample rate in Hz.
+        channels: AAC's number of a channel configuration.
+    """
+
+    codec: str
+    profile: int = 0
+    rate: int = 0
+    channels: int = 0
+
+    def change_to(self, after: "SoundForm") -> tuple[str, str]:
+        """Name what differs, before and after, for people."""
+        if self.codec != after.codec:
+            return self.codec, after.codec
+        if self.rate != after.rate:
+            return f"{self.rate} Hz", f"{after.rate} Hz"
+        if self.channels != after.channels:
+            return _channels(self.channels), _channels(after.channels)
+        return f"AAC's object type {self.profile}", f"type {after.profile}"
+
+
+class FormOfSound:
+    """Follows the form of one track from packet to packet.
+
+    Attributes:
+        declared: the form at the beginning, which the header of a result describes; ``None`` until a packet told it.
+
+    Args:
+        source: the track's codec context, as the source's header declares it.
+        first: the track's first packet, if known.
+    """
+
+    def __init__(self, source: AudioCodecContext, first: "Packet[Any] | None" = None) -> None:
+        self._codec = source.codec.canonical_name
+        # AAC with a header has no sync words: its packets may begin with any bits
+        self._has_header = self._codec == "aac" and bool(source.extradata)
+        self._is_synced = not self._has_header and self._codec in _SYNCED
+        self.declared = form_of_header(source.extradata or b"") if self._has_header else None
+        self._now = self.declared
+        if first is not None:
+            self.of(first)
+
+    def of(self, packet: "Packet[Any]") -> SoundForm | None:
+        """Return the form of a packet: that of the one before, unless it tells another; ``None``: nothing is known."""
+        told: SoundForm | None = None
+        if self._is_synced:
+            told = form_of_frame(packet)
+        elif self._has_header and packet.has_sidedata("new_extradata"):
+            told = form_of_header(bytes(packet.get_sidedata("new_extradata")))
+        if told is None:
+            return self._now
+        if self.declared is None and told.codec != self._codec:  # a wrong header from the beginning, and no change
+            self._is_synced = False
+            return None
+        self._now = told
+        self.declared = self.declared or told
+        return told
+
+
+def _channels(configuration: int) -> str:
+    number = 8 if configuration == 7 else configuration
+    return f"{number or 'unnumbered'} channel{'s' if number != 1 else ''}"
+
+
+def form_of_frame(packet: "Packet[Any]") -> SoundForm | None:
+    """Read the sync word at the beginning of a packet; ``None``: there is none."""
+    head = bytes(memoryview(packet)[:6])
+    if len(head) < 6:
+        return None
+    word, bits = int.from_bytes(head[:2]), int.from_bytes(head[2:4])
+    if word & 0xFFF6 == 0xFFF0:  # ADTS (ISO 14496-3, 1.A.2): layer 0
+        index = bits >> 10 & 15
+        if index >= len(_RATES):
+            return None
+        return SoundForm("aac", (bits >> 14) + 1, _RATES[index], bits >> 6 & 7)
+    if word & 0xFFE0 == 0xFFE0 and (layer := _LAYERS.get(word >> 1 & 3)):
+        return SoundForm(layer)
+    if word == 0x0B77:
+        return SoundForm("eac3" if head[5] >> 3 > _EAC3 else "ac3")
+    return SoundForm("dts") if head[:4] == b"\x7f\xfe\x80\x01" else None
+
+
+def form_of_header(data: bytes) -> SoundForm | None:
+    """Read AAC's header (AudioSpecificConfig, ISO 14496-3, 1.6.2.1); ``None``: it is cut off or has reserved values."""
+    if len(data) < 2:
+        return None
+    bits, length = int.from_bytes(data[:8]), 8 * len(data[:8])
+
+    def read(at: int, number: int) -> int:
+        return bits >> max(0, length - at - number) & ((1 << number) - 1)
+
+    profile, index = read(0, 5), read(5, 4)
+    if index == 15:  # the rate is spelled out
+        return SoundForm("aac", profile, read(9, 24), read(33, 4)) if len(data) >= 5 else None
+    return SoundForm("aac", profile, _RATES[index], read(9, 4)) if index < len(_RATES) else None
+
+
+def framed(form: SoundForm, data: bytes) -> bytes:
+    """Put AAC's header for each packet (ADTS, without a checksum) before a packet."""
+    length = len(data) + 7
+    bits = 0xFFF1 << 40 | (form.profile - 1) << 38 | _RATES.index(form.rate) << 34 | form.channels << 30
+    return (bits | length << 13 | 0x7FF << 2).to_bytes(7) + data
