@@ -4,7 +4,7 @@ import io
 import os
 import re
 import stat
-from pathlib import PosixPath
+from pathlib import Path, PosixPath
 from typing import Any, BinaryIO, Self
 from urllib.parse import urlsplit
 
@@ -156,6 +156,18 @@ def remote_path(text: str) -> RemotePath | None:
         OptionError: it is invalid, or obstore is not installed.
     """
     return RemotePath.of(text) if is_remote(text) else None
+
+
+def file_or_remote(given: str | os.PathLike[str]) -> Path:
+    """Return the path of a file, or of an ``s3://`` or ``http(s)://`` address, unless a file has that very name.
+
+    Raises:
+        OptionError: as for `remote_path`.
+    """
+    if isinstance(given, RemotePath):
+        return given
+    remote = remote_path(given) if isinstance(given, str) and not os.path.lexists(given) else None
+    return remote or Path(given)
 
 
 def is_remote(text: str) -> bool:

@@ -13,6 +13,8 @@ from av.stream import Disposition, Stream
 
 from sr4k.common.given_path import given_path
 from sr4k.common.printable import clock, printable
+from sr4k.errors import OptionError
+from sr4k.live.address import is_live, shown
 from sr4k.media.channel_layouts import Speakers
 from sr4k.media.hdr import Hdr
 from sr4k.media.image_names import files_of
@@ -20,6 +22,7 @@ from sr4k.media.look import DecodedPicture, Look, reading_in_words
 from sr4k.media.options import ReadSettings
 from sr4k.media.reading.open_file import open_input, video_stream
 from sr4k.media.reading.reader import VideoReader
+from sr4k.media.remote_path import file_or_remote, is_remote
 from sr4k.media.video import HDR_TRANSFERS, TRANSFER_NAMES, VideoInfo
 
 
@@ -57,11 +60,14 @@ class Probe:
 def probe(path: str | os.PathLike[str]) -> Probe:
     """Read the header of a file and decode its first frame.
 
+    Args:
+        path: of the file, or its ``s3://`` or ``http(s)://`` address.
+
     Raises:
         InputError: the file can't be read, or has no frame that can be decoded.
-        OptionError: it is no path.
+        OptionError: it is no path, or the address of a live stream.
     """
-    path = Path(given_path(path))
+    path = _source(path)
     with open_input(path) as container:
         chosen = video_stream(container, path)
         return Probe(
@@ -75,6 +81,14 @@ def probe(path: str | os.PathLike[str]) -> Probe:
             len(container.chapters()),
             dict(container.metadata),
         )
+
+
+def _source(given: str | os.PathLike[str]) -> Path:
+    text = given_path(given)
+    if isinstance(given, str) and is_live(text) and not is_remote(text) and not os.path.lexists(text):
+        what = "the address of a live stream: files are examined, also at s3://, http:// and https:// addresses"
+        raise OptionError(f"{shown(text)} is {what}.")
+    return file_or_remote(given)
 
 
 def in_words(found: Probe) -> str:

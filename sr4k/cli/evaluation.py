@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sr4k.cli.local_paths import check_local
 from sr4k.cli.one_line_errors import errors_in_one_line, say
 from sr4k.cli.picture_folders import check_outside
 from sr4k.cli.table import table
@@ -86,6 +87,7 @@ def evaluate(
         from sr4k.models.quality.image_files import picture_files
         from sr4k.quality.measure_networks import evaluate_networks
 
+        check_local(*folders, fid, sheet)
         names = [existing_chain(name) for name in model or []] or [
             name for name in catalogue.ARCHITECTURES if zoo.has_weights(name)
         ]
@@ -101,8 +103,10 @@ def evaluate(
 
 
 def compare(
-    upscaled: Annotated[Path, typer.Argument(help="Video to measure.", metavar="VIDEO")],
-    reference: Annotated[Path, typer.Argument(help="Video to compare it with, of the same size.", metavar="REFERENCE")],
+    upscaled: Annotated[
+        str, typer.Argument(help="Video to measure, or its s3:// or http(s):// address.", metavar="VIDEO")
+    ],
+    reference: Annotated[str, typer.Argument(help="Video to compare it with, of the same size.", metavar="REFERENCE")],
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -129,23 +133,27 @@ def compare(
     """
     with errors_in_one_line(verbose=verbose):
         from sr4k.cli.new_file import check_new_file
+        from sr4k.common.given_path import given_path
         from sr4k.common.plotting import require_plotting
+        from sr4k.media.remote_path import file_or_remote
         from sr4k.media.writing.target_file import check_apart
         from sr4k.quality.measure_videos import compare_videos, plot_course
 
+        check_local(plot)
+        video, like = (file_or_remote(given_path(given)) for given in (upscaled, reference))
         if plot is not None:
-            check_apart(plot, [upscaled, reference])
+            check_apart(plot, [video, like])
             check_new_file(plot, _PLOTS, overwrite=overwrite)
             require_plotting()
-        course = compare_videos(upscaled, reference)
+        course = compare_videos(video, like)
         if plot is not None:
             plot_course(course, plot)
         if as_json:
-            about = {"video": str(upscaled), "reference": str(reference), "notes": course.notes + course.lacking}
+            about = {"video": str(video), "reference": str(like), "notes": course.notes + course.lacking}
             figures = {"mean": course.mean(), "worst": course.worst(), "frames": course.frames}
             typer.echo(json_text(about | figures))
             return
-        say(*_in_words(course, upscaled, reference))
+        say(*_in_words(course, video, like))
 
 
 def _in_words(course: "Course", video: Path, reference: Path) -> Iterator[str]:

@@ -1,18 +1,21 @@
 """``sr4k probe``: shows what is in a file."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sr4k.cli.one_line_errors import errors_in_one_line, say
 from sr4k.common.json_text import json_text
-from sr4k.errors import InputError
+from sr4k.errors import InputError, OptionError, Sr4kError
 
 
 def probe(
     files: Annotated[
-        list[Path], typer.Argument(help="Videos, pictures or image sequences to examine.", metavar="FILE")
+        list[str],
+        typer.Argument(
+            help="Videos, pictures or image sequences to examine; s3:// or http(s):// addresses of files.",
+            metavar="FILE",
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print tracebacks of errors.")] = False,
@@ -26,14 +29,15 @@ def probe(
             found = look_into(files[0])
             typer.echo(json_text(found.as_dict()) if as_json else in_words(found))
             return
+        redaction.hide_typed(files)
         rows: list[dict[str, Any]] = []
-        failures: list[InputError] = []
+        failures: list[Sr4kError] = []
         for path in files:
             try:
                 found = look_into(path)
-            except InputError as err:
+            except (InputError, OptionError) as err:
                 failures.append(err)
-                rows.append({"path": str(path), "error": str(err)})
+                rows.append({"path": redaction.text(path), "error": redaction.text(str(err))})
                 say(f"error: {redaction.text(str(err))}", err=True)
             else:
                 rows.append(found.as_dict())

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sr4k.cli.local_paths import check_local
 from sr4k.cli.one_line_errors import errors_in_one_line, say
 
 
@@ -21,6 +22,7 @@ def sample(
         from sr4k.jobs.parse import parse_sides
         from sr4k.media.writing.target_file import already_there
 
+        check_local(target)
         if target.exists() and not overwrite:
             raise already_there(target)
         from sr4k.sample import write_sample  # codecs: only when needed

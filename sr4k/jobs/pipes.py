@@ -16,7 +16,7 @@ from sr4k.live.address import shown as address_shown
 from sr4k.media.image_names import is_picture
 from sr4k.media.options import Piped
 from sr4k.media.reading.piped_source import STANDARD_INPUT, new_copy
-from sr4k.media.remote_path import RemotePath, is_in_bucket, remote_path
+from sr4k.media.remote_path import RemotePath, file_or_remote, is_in_bucket
 from sr4k.media.writing.pipe_writer import STANDARD_OUTPUT
 
 DASH = Path("-")
@@ -41,9 +41,7 @@ def path_or_dash(given: str | os.PathLike[str]) -> Path:
         return given
     if given_path(given) in _DASHES:
         return DASH
-    if isinstance(given, str) and not os.path.lexists(given) and (remote := remote_path(given)) is not None:
-        return remote
-    path = Path(given)
+    path = file_or_remote(given)
     return path.absolute() if path == DASH else path
 
 

@@ -9,7 +9,10 @@ import av
 import pytest
 from av.video.stream import VideoStream
 from clips import MakeClip
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
 from typer.testing import CliRunner
+from web_serving import serving
 
 from sr4k.cli.main import app
 from sr4k.errors import InputError
@@ -33,6 +36,29 @@ def test_a_file_is_told_as_it_is_and_as_it_is_read(make_clip: MakeClip) -> None:
     words = in_words(found)
     assert "h264, 64x48 (sample aspect ratio 4/3), yuv420p, progressive, 25 fps" in words
     assert "read as BT.601, limited range, chroma left" in words
+
+
+@pytest.mark.slow(seconds=2)
+def test_a_file_behind_an_address_is_examined_and_compared_as_one_of_this_machine(
+    make_clip: MakeClip,
+) -> None:
+    pytest.importorskip("obstore", reason="is in the extra [s3]")
+    path, server = make_clip("a.mkv", frames=5), FastAPI()
+    server.add_api_route("/in/a.mkv", lambda: FileResponse(path))
+    with serving(server) as port:
+        address = f"http://me:geheim@127.0.0.1:{port}/in/a.mkv"
+        found = probe(address)
+        compared = sr4k("compare", address, path, "--json")
+    assert found.path == f"http://127.0.0.1:{port}/in/a.mkv"
+    assert (found.bytes, found.video, found.others) == (path.stat().st_size, probe(path).video, probe(path).others)
+    figures = json.loads(compared.stdout)
+    assert (figures["video"], len(figures["frames"])) == (found.path, 5)
+
+
+def test_the_address_of_a_live_stream_is_refused_as_such() -> None:
+    assert "rtmp://h/app/*** is the address of a live stream" in sr4k("probe", "rtmp://h/app/geheim").stderr
+    both = sr4k("probe", "--json", "rtmp://h/app/geheim", "no.mkv")
+    assert (both.exit_code, len(json.loads(both.stdout)), "geheim" in both.output) == (2, 2, False)
 
 
 def still(path: Path, form: str, codec: str = "ffv1", rows: int = 64) -> Path:
