@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
     Store = S3Store | HTTPStore
 
-_AT_ONCE = 64 << 20
-"""Bytes up to which a file is put by one request, from memory: S3 can be told that it may replace nothing then."""
-
 _PART, _PARTS = 8 << 20, 9000
-"""Minimum bytes of a part, of which S3 wants 5 MiB; and the most parts, of which it takes 10,000."""
+"""Minimum bytes of a part, of which S3 wants 5 MiB; and the most parts, of which it takes 10,000.
+
+A smaller file is put by one request, as S3 can be told to replace nothing then. Larger ones are not, as nothing can
+stop a request once all of it is sent.
+"""
 
 _SIDE_BY_SIDE = 6
 """Parts that are sent at the same time: one connection alone is often slow."""
@@ -88,7 +89,7 @@ async def _put(address: str, shown: str, file: Path, *, replace: bool) -> bool:
     with in_words(shown, "written"):
         store, key = store_of(address, shown, WRITE_LIMIT)
         size = file.stat().st_size
-        if size > _AT_ONCE:
+        if size > _PART:
             with file.open("rb") as content:
                 return await _put_in_parts(store, key, content, size, replace=replace)
         try:

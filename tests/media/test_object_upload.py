@@ -31,7 +31,6 @@ def moto() -> Iterator[S3Server]:
 def between(moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Between]:
     given = moto.environment | {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     monkeypatch.setattr(object_store, "_RETRIES", 0)
-    monkeypatch.setattr(object_upload, "_AT_ONCE", 1 << 20)
     monkeypatch.setattr(object_upload, "_PART", 6 << 20)
     with Between(moto.port) as there:
         for name, value in {**given, "AWS_ENDPOINT_URL": there.address}.items():
