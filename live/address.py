@@ -7,6 +7,7 @@ this machine.
 import os
 import re
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -212,6 +213,7 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
         raise AddressError(f"The {scheme} URL", "names no host: put one before the path.")
     if not (parts.port or SCHEMES[scheme].port):
         raise AddressError(f"The {scheme} URL", f"names no port: write {scheme}://host:port.")
+    _check_options(parts.query, scheme)
     phrases = parse_qs(parts.query).get("passphrase", []) if kind == "srt" else []
     if not all(len(phrase.encode()) in _PASSPHRASE for phrase in phrases):
         raise AddressError(f"The {scheme} URL", "has an invalid passphrase: SRT requires 10 to 79 characters.")
@@ -230,6 +232,18 @@ def _parse(text: str, schemes: dict[str, Kind], verb: str, without: Kind) -> Add
     secrets = {form for secret in found if secret for form in (secret, unquote(secret))}
     kept = sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len, reverse=True)
     return Address(text, kind, shown, tuple(kept))
+
+
+def _check_options(query: str, scheme: str) -> None:
+    """Check that libav knows the options of a query: it ignores a mistyped passphrase, and sends in the clear."""
+    known = SCHEMES[scheme].options
+    for name in (pair.partition("=")[0] for pair in query.split("&") if pair):
+        if known is None or name in known:
+            continue
+        near = get_close_matches(name.lower(), known, 1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        reason = f"has an option after ? that {scheme} does not know{meant}: correct it, or leave it out."
+        raise AddressError(f"The {scheme} URL", reason)
 
 
 def _path(path: str, kind: Kind) -> tuple[str, str]:

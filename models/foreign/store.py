@@ -92,10 +92,10 @@ def check_name(name: str) -> None:
     Raises:
         OptionError: it can't be one.
     """
-    if not _NAME.fullmatch(name) or name.endswith(SUFFIX) or name in (".", ".."):
+    if not _NAME.fullmatch(name) or name.endswith(SUFFIX):
         raise OptionError(
             f"A network can't be called '{name}': give a name of up to 64 letters, digits, dots, dashes and "
-            f"underscores, without {SUFFIX} at the end."
+            f"underscores, with a letter or digit at the beginning and without {SUFFIX} at the end."
         )
 
 

@@ -150,18 +150,21 @@ def export(
 
 
 def check_free(name: str) -> None:
-    """Check that no network that ships with the package has a name.
+    """Check that a name is not one that ``--model`` knows already.
 
     Raises:
-        OptionError: one has.
+        OptionError: it is.
     """
     from sr4k.errors import OptionError
     from sr4k.models.catalogue import ARCHITECTURES
 
     if name in ARCHITECTURES or name == "auto":
-        raise OptionError(
-            f"'{name}' is the name of a network that ships with the package: give another one with --name."
+        taken = (
+            "stands for the network that is chosen"
+            if name == "auto"
+            else "is the name of one that ships with the package"
         )
+        raise OptionError(f"A network of yours can't be called '{name}', which {taken}: give another name with --name.")
 
 
 def found_network(name: str) -> "Foreign":

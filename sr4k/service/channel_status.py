@@ -36,6 +36,7 @@ class LiveStatus:
         cpu: CPU seconds of each worker.
         busy: seconds of work of each stage, summed over lanes.
         worked: frames of each stage, summed over lanes.
+        past_rung: the ladder's rung before, in words, for a series of it that stays.
     """
 
     intake: IntakeReport
@@ -45,6 +46,7 @@ class LiveStatus:
     cpu: Mapping[str, float]
     busy: Mapping[str, float]
     worked: Mapping[str, int]
+    past_rung: str = ""
 
     @classmethod
     def none_yet(cls, targets: Sequence[str] = (), source: str = "") -> "LiveStatus":
@@ -85,11 +87,7 @@ class LiveStatus:
         if not playout.targets:
             targets = tuple(TargetReport(target=target.target) for target in before.playout.targets)
             playout = replace(playout, targets=targets)
-        intake = replace(
-            self.intake,
-            dropped=zeros(self.intake.dropped, before.intake.dropped, 0),
-            rung_name=self.intake.rung_name or before.intake.rung_name,
-        )
+        intake = replace(self.intake, dropped=zeros(self.intake.dropped, before.intake.dropped, 0))
         return LiveStatus(
             intake,
             playout,
@@ -98,6 +96,7 @@ class LiveStatus:
             zeros(self.cpu, before.cpu, 0.0),
             zeros(self.busy, before.busy, 0.0),
             zeros(self.worked, before.worked, 0),
+            before.intake.rung_name or before.past_rung,
         )
 
     @property

@@ -138,6 +138,11 @@ def _memory(channel: ChannelStatus) -> float:
     return 0 if channel.thread is None else resident_bytes(channel.thread)
 
 
+def _rung(graph: LiveStatus) -> Samples:
+    name = graph.intake.rung_name
+    yield (name or graph.past_rung,), float(bool(name))
+
+
 def _engine(graph: LiveStatus) -> Samples:
     if graph.engine is not None:
         about = graph.engine.as_dict()
@@ -247,8 +252,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "gauge",
         "ladder_info",
-        "1, with the ladder's rung in words.",
-        _of_graph(lambda graph: [((graph.intake.rung_name,), 1.0)]),
+        "1, with the ladder's rung in words; 0 with that of the run before, until it is known.",
+        _of_graph(_rung),
         ("rung",),
         idle=0.0,
     ),

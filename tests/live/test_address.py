@@ -1,9 +1,11 @@
+import re
 from fractions import Fraction
 
 import pytest
 
 from sr4k.errors import OptionError
 from sr4k.live.address import is_live, parse_pattern, parse_source, parse_target, shown
+from sr4k.live.schemes import SCHEMES
 
 SECRETS = ("hunter2222", "k3y-of-mine", "t0ken")
 
@@ -153,6 +155,28 @@ def test_a_url_without_a_host_is_refused(text: str) -> None:
     with pytest.raises(OptionError, match="names no host") as caught:
         parse_source(text)
     assert "hunter2222" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        ("srt://h:1?mode=caller&passfrase=k3y-of-mine", "did you mean passphrase?"),
+        ("srt://h:1?Streamid=k3y-of-mine", "did you mean streamid?"),
+        ("srt://h:1?k3y-of-mine", "does not know: correct it"),
+        ("udp://239.0.0.1:5000?reuse=1&k3y-of-mine=1", "does not know: correct it"),
+    ],
+)
+def test_options_that_libav_would_ignore_are_refused_without_repeating_them(url: str, meant: str) -> None:
+    for parse in (parse_source, parse_target):
+        with pytest.raises(OptionError, match=re.escape(meant)) as caught:
+            parse(url)
+        assert "k3y" not in str(caught.value)
+        assert "k3y" not in shown(url)
+    for scheme in ("udp", "srt"):
+        options = SCHEMES[scheme].options
+        assert options is not None
+        parse_source(f"{scheme}://h:1?" + "&".join(f"{name}=0123456789" for name in sorted(options)))
+    parse_source("http://h/a?whatever=1&k3y-of-mine")
 
 
 @pytest.mark.parametrize("phrase", ["short", "k3y-9char", "k3y%2D9char", "k3y" * 27])

@@ -94,7 +94,9 @@ def test_weights_in_other_files_are_taken_into_one(tmp_path: Path, folder: Path)
 def test_names_that_are_taken_or_can_not_be_are_refused(tmp_path: Path) -> None:
     file = str(tmp_path / "none.onnx")
     assert "ships with the package" in told("add", file, "--name", "luma", code=2)
-    assert "can't be called" in told("add", file, "--name", "a+b", code=2)
+    assert "which stands for the network that is chosen" in told("add", file, "--name", "auto", code=2)
+    for name in ("a+b", ".hidden", "..", "a.onnx"):
+        assert "with a letter or digit at the beginning" in told("add", file, "--name", name, code=2)
     assert "does not exist" in told("add", file, code=3)
     assert "nope.onnx.gz does not exist" in told("add", str(tmp_path / "nope.onnx.gz"), code=3)
     (tmp_path / "net.onnx.gz").write_text("a network")

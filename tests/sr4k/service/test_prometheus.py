@@ -148,6 +148,8 @@ def test_series_stay_while_a_channel_is_between_two_runs() -> None:
     assert between["sr4k_in_frames_total", frozenset({("channel", "news")})] == 100
     assert (before["sr4k_in_state", live], between["sr4k_in_state", live]) == (1, 0)
     assert math.isnan(between["sr4k_ladder_rung", frozenset({("channel", "news")})])
+    rung = "sr4k_ladder_info", frozenset({("channel", "news"), ("rung", "every 4th picture through the network")})
+    assert (before[rung], between[rung], begun[rung], told_nothing[rung]) == (1, 0, 0, 0)
 
 
 def test_what_is_not_known_yet_is_no_number(running: Run) -> None:
