@@ -14,7 +14,7 @@ from sr4k.errors import StoppedError
 from sr4k.queue.going_on import GoingOn
 from sr4k.queue.job_queue import NoSuchJob, Queue
 from sr4k.queue.queued_job import Event
-from sr4k.queue.receivers import Receiver
+from sr4k.queue.receiver import Receiver
 
 log = logging.getLogger(__name__)
 

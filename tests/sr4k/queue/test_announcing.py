@@ -17,7 +17,9 @@ from queues import FAST, Place, until
 from serving import Serving
 
 from sr4k.queue.announcing import Announcer
-from sr4k.queue.receivers import Webhook, in_words, receivers_of, signature
+from sr4k.queue.apprise_notices import in_words
+from sr4k.queue.receivers import receivers_of
+from sr4k.queue.webhooks import Webhook, signature
 
 
 class Hook(BaseHTTPRequestHandler):

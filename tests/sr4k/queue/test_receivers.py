@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import pytest
 
 from sr4k.errors import OptionError, StoppedError
-from sr4k.queue import receivers
-from sr4k.queue.receivers import Webhook, receivers_of
+from sr4k.queue import webhooks
+from sr4k.queue.receivers import receivers_of
+from sr4k.queue.webhooks import Webhook
 
 NEWS = {"id": 1, "event": "channel.up", "channel": {"name": "one", "state": "up"}}
 
@@ -78,10 +79,10 @@ def test_webhooks_are_called_by_host_and_port_and_by_a_number_where_several_are_
 
 
 def test_a_webhook_that_does_not_answer_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receivers, "_TIMEOUT", 0.05)
+    monkeypatch.setattr(webhooks, "_TIMEOUT", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        assert receivers._posted(url, "{}", None) == "it did not answer in time"
+        assert webhooks._posted(url, "{}", None) == "it did not answer in time"
 
 
 @pytest.mark.slow(seconds=2)
