@@ -6,7 +6,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.packet import Packet
 
-from sr4k.media.reading.sound_form import FormOfSound
+from sr4k.media.reading.sound_form import SoundForm
 
 
 class SoundDecoder:
@@ -14,21 +14,18 @@ class SoundDecoder:
 
     Args:
         declared: the track's codec context, as the source's header declares it.
-        forms: tells the form of each packet.
     """
 
-    def __init__(self, declared: AudioCodecContext, forms: FormOfSound) -> None:
+    def __init__(self, declared: AudioCodecContext) -> None:
         self._declared = self._decoder = declared
-        self._forms = forms
         self._codec = declared.codec.canonical_name
 
-    def decode(self, packet: "Packet[Any] | None") -> list[AudioFrame]:
-        """Decode a packet; ``None``: return what the decoder holds back.
+    def decode(self, packet: "Packet[Any] | None", form: SoundForm | None) -> list[AudioFrame]:
+        """Decode a packet of a form, if that is known. Without a packet, return what the decoder holds back.
 
         Raises:
             av.error.FFmpegError: it can't be decoded.
         """
-        form = None if packet is None else self._forms.of(packet)
         if form is not None and form.codec != self._codec:
             self._codec = form.codec
             is_declared = form.codec == self._declared.codec.canonical_name

@@ -14,7 +14,8 @@ from av.packet import Packet
 
 from sr4k.media.audio_mixer import Mixer
 from sr4k.media.channel_layouts import Speakers, places, roomiest
-from sr4k.media.reading.sound_form import FormOfSound
+from sr4k.media.reading.sound_form import UNLIKE, FormOfSound
+from sr4k.media.reading.sound_times import SoundTimes
 from sr4k.media.writing.sound_conversion import Conversion
 
 CODECS = {
@@ -102,9 +103,9 @@ class Reencoded:
         if codec in _BITS_OF_A_CHANNEL:
             self.stream.bit_rate = _BITS_OF_A_CHANNEL[codec] * AudioLayout(layout).nb_channels
         self.stream.time_base = Fraction(1, rate)
+        self._forms, self._times = FormOfSound(context, first), SoundTimes()
         self._conversion = Conversion(
             context,
-            FormOfSound(context, first),
             self.stream.codec_context,
             mixer,
             form=form,
@@ -116,10 +117,14 @@ class Reencoded:
 
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
         """Convert one packet of the source; see `sr4k.media.writing.tracks.TrackWriter`."""
-        yield from self._sent(self._conversion.packets(packet))
+        for told, form in self._forms.told(packet):
+            self._times.correct(told, form, self._forms.declared)
+            yield from self._sent(self._conversion.packets(told, form))
 
     def drain(self) -> Iterator["Packet[Any]"]:
         """Emit what is held back; see `sr4k.media.writing.tracks.TrackWriter`."""
+        self._forms.drop_doubtful()
+        self.lost[UNLIKE] += self._forms.unlike
         yield from self._sent(self._conversion.drain())
 
     def _sent(self, packets: Iterator["Packet[Any]"]) -> Iterator["Packet[Any]"]:

@@ -10,7 +10,8 @@ from av.packet import Packet
 
 from sr4k.media.audio_mixer import Mixer
 from sr4k.media.channel_layouts import Speakers, spelled
-from sr4k.media.reading.sound_form import FormOfSound, SoundForm, form_of_header, framed
+from sr4k.media.reading.sound_form import UNLIKE, FormOfSound, SoundForm, form_of_header, framed
+from sr4k.media.reading.sound_times import SoundTimes
 from sr4k.media.writing.audio_encoder import NUMBERED, opened
 from sr4k.media.writing.sound_conversion import Conversion
 from sr4k.media.writing.tracks import Copied
@@ -56,7 +57,7 @@ class Continued:
         self._container, self._tell = container, tell
         self._is_framed = not self._source.extradata
         self._keeps_changes = container in (_KEEP_FRAMES if self._is_framed else _KEEP_HEADERS)
-        self._forms = FormOfSound(self._source, first)
+        self._forms, self._times = FormOfSound(self._source, first), SoundTimes()
         self._other: SoundForm | None = None  # the current form, if packets aren't copied
         self._conversion: Conversion | None = None
         self._end = Fraction(0)  # end of the copied packets so far, in seconds
@@ -64,13 +65,23 @@ class Continued:
 
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
         """Copy or convert a packet; see `sr4k.media.writing.tracks.TrackWriter`."""
-        form = self._forms.of(packet) if packet.size else self._other or self._forms.declared
+        for told, form in self._forms.told(packet):
+            self._times.correct(told, form, self._forms.declared)
+            yield from self._written(told, form)
+
+    def drain(self) -> Iterator["Packet[Any]"]:
+        """Emit what is held back; see `sr4k.media.writing.tracks.TrackWriter`."""
+        self._forms.drop_doubtful()
+        self.lost[UNLIKE] += self._forms.unlike
+        yield from self._ended(None)
+
+    def _written(self, packet: "Packet[Any]", form: SoundForm | None) -> Iterator["Packet[Any]"]:
         at = _start(packet)
         if form is None or not self._is_other(form):
             if self._other is not None:
                 yield from self._ended(at)
             self._end = at + (packet.duration or 0) * Fraction(packet.time_base or 0)
-            yield from self._copied.packets(packet)
+            yield from self._copied.packets(self._plain(packet))
             return
         if form != self._other:
             yield from self._ended(at)
@@ -78,11 +89,22 @@ class Continued:
         if self._conversion is None:
             self.lost[self._told[form]] += 1
         else:
-            yield from self._fitting(self._conversion.packets(packet), None)
+            yield from self._fitting(self._conversion.packets(packet, form), None)
 
-    def drain(self) -> Iterator["Packet[Any]"]:
-        """Emit what is held back; see `sr4k.media.writing.tracks.TrackWriter`."""
-        yield from self._ended(None)
+    def _plain(self, packet: "Packet[Any]") -> "Packet[Any]":
+        """Return a packet without a header that it repeats: libav's muxer of Matroska would write it over others."""
+        if self._container in _KEEP_HEADERS or not packet.has_sidedata("new_extradata"):
+            return packet
+        plain: Packet[Any] = Packet(bytes(packet))
+        plain.pts, plain.dts, plain.time_base, plain.duration = (
+            packet.pts,
+            packet.dts,
+            packet.time_base,
+            packet.duration,
+        )
+        plain.stream = packet.stream
+        plain.is_keyframe = packet.is_keyframe
+        return plain
 
     def _is_other(self, form: SoundForm) -> bool:
         """Whether packets of a form can't be copied."""
@@ -101,7 +123,7 @@ class Continued:
             self._told.setdefault(form, f"{why}, and can't be converted back (in a .webm file all sound is converted)")
             return
         if form not in self._told:
-            self._told[form] = f"from {float(at):.2f} s on, {after} is converted to {before}"
+            self._told[form] = f"converted from {after} to {before} from {float(at):.2f} s on"
             self._tell(self._told[form])
 
     def _ended(self, until: Fraction | None) -> Iterator["Packet[Any]"]:
@@ -143,7 +165,7 @@ class Continued:
         if form.codec == "aac" and form_of_header(encoder.extradata or b"") != form:
             raise ValueError
         mixer = Mixer(self._speakers, layout, rate)
-        return Conversion(self._source, self._forms, encoder, mixer, form="flt", layout=layout, rate=rate)
+        return Conversion(self._source, encoder, mixer, form="flt", layout=layout, rate=rate)
 
 
 def _start(packet: "Packet[Any]") -> Fraction:

@@ -37,7 +37,7 @@ _COVER_TYPES = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
 
 _CUT_OFF = "the file is cut off, so their ends may be missing"
 
-_OF_A_PACKET = (av.error.InvalidDataError, av.error.ArgumentError)
+_OF_A_PACKET = (av.error.InvalidDataError, av.error.ArgumentError, av.error.PatchWelcomeError)
 """Muxing errors that concern a packet, and not the disk."""
 
 _SAME_TIMES = {"matroska", "webm"}

@@ -18,7 +18,7 @@ from sr4k.media.audio_mixer import Mixer
 from sr4k.media.channel_layouts import is_owned
 from sr4k.media.gapless_audio import LONGEST_GAP, seam
 from sr4k.media.reading.sound_decoder import SoundDecoder
-from sr4k.media.reading.sound_form import FormOfSound
+from sr4k.media.reading.sound_form import SoundForm
 
 _DTYPES = {"flt": np.float32, "s16": np.int16, "s32": np.int32}
 """NumPy dtypes of interleaved sample formats, by libav's name."""
@@ -34,7 +34,6 @@ class Conversion:
 
     Args:
         source: Codec context of the packets, as the source's header declares it.
-        forms: Tells the form of each packet.
         encoder: Encoder for the result.
         mixer: Makes samples of the form, layout and rate that follow.
         form: Interleaved sample format, by libav's name.
@@ -46,7 +45,6 @@ class Conversion:
     def __init__(
         self,
         source: AudioCodecContext,
-        forms: FormOfSound,
         encoder: AudioCodecContext,
         mixer: Mixer,
         *,
@@ -55,7 +53,7 @@ class Conversion:
         rate: int,
         has_late_head: bool = False,
     ) -> None:
-        self._decoder, self._encoder, self._mixer = SoundDecoder(source, forms), encoder, mixer
+        self._decoder, self._encoder, self._mixer = SoundDecoder(source), encoder, mixer
         self._form, self._layout, self._rate, self._has_late_head = form, layout, rate, has_late_head
         self._channels = AudioLayout(layout).nb_channels
         self._samples: NDArray[Any] = np.empty((0, self._channels), _DTYPES[form])
@@ -64,26 +62,26 @@ class Conversion:
         self._is_given_up = False
         self.lost: Counter[str] = Counter()
 
-    def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
-        """Convert one packet of the source; see `sr4k.media.writing.tracks.TrackWriter`."""
+    def packets(self, packet: "Packet[Any]", form: SoundForm | None) -> Iterator["Packet[Any]"]:
+        """Convert one packet of the source, of a form, if that is known."""
         if packet.size:
-            yield from self._decoded(packet)
+            yield from self._decoded(packet, form)
 
     def drain(self) -> Iterator["Packet[Any]"]:
         """Emit what decoder, mixer and encoder hold back; see `sr4k.media.writing.tracks.TrackWriter`."""
-        yield from self._decoded(None)
+        yield from self._decoded(None, None)
         with suppress(av.error.FFmpegError):
             for frame in self._mixer.drained():
                 yield from self._append(frame)
         yield from self._encoded(everything=True)
         yield from self._sent(None)
 
-    def _decoded(self, packet: "Packet[Any] | None") -> Iterator["Packet[Any]"]:
+    def _decoded(self, packet: "Packet[Any] | None", form: SoundForm | None) -> Iterator["Packet[Any]"]:
         if self._is_given_up:
             self.lost["channels in an order of their own, which can't be read"] += packet is not None
             return
         try:
-            frames = self._decoder.decode(packet)
+            frames = self._decoder.decode(packet, form)
         except av.error.FFmpegError as err:
             self.lost[f"undecodable ({err.strerror})"] += packet is not None
             return

@@ -110,7 +110,8 @@ def page_beside(
             )
             stack.enter_context(PageKeeper(page, desk, lambda: finish_moves(queue, library)))
             port = listening.getsockname()[1]
-            log.info("The page is at http://%s:%d/", access.host or "0.0.0.0", port, extra={"event": "page"})
+            host = f"[{access.host}]" if ":" in access.host else access.host or "0.0.0.0"
+            log.info("The page is at http://%s:%d/", host, port, extra={"event": "page"})
             yield
 
     return opened

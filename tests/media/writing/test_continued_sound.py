@@ -62,8 +62,8 @@ def mono_tones(path: Path) -> list[bool]:
 @pytest.mark.parametrize(
     ("second", "becomes"),
     [
-        (("aac", "mono", 22_050), "22050 Hz is converted to 48000 Hz"),
-        (("mp2", "mono", RATE), "mp2 is converted to aac"),
+        (("aac", "mono", 22_050), "converted from 22050 Hz to 48000 Hz"),
+        (("mp2", "mono", RATE), "converted from mp2 to aac"),
     ],
 )
 def test_sound_after_a_change_is_converted(
@@ -73,7 +73,7 @@ def test_sound_after_a_change_is_converted(
     rest = pass_through(source, tmp_path / f"out{suffix}")
     assert (rest.damage, rest.dropped) == (None, [])
     [told] = rest.converted
-    assert re.fullmatch(rf"stream 1 \(audio, aac\): from 0\.[45]\d s on, {becomes}", told)
+    assert re.fullmatch(rf"stream 1 \(audio, aac\): {becomes} from 0\.[45]\d s on", told)
     assert mono_tones(tmp_path / f"out{suffix}") == [True, True]
 
 
@@ -91,7 +91,7 @@ def test_a_change_of_channels_is_mixed_to_those_at_the_beginning(tmp_path: Path)
         recordings(tmp_path / "in.ts", ("aac", "mono", RATE), ("aac", "5.1", RATE)), tmp_path / "out.mkv"
     )
     assert rest.damage is None
-    assert rest.converted[0].endswith("6 channels is converted to 1 channel")
+    assert "converted from 6 channels to 1 channel from 0." in rest.converted[0]
     with av.open(str(tmp_path / "out.mkv")) as result:
         assert {frame.layout.name for frame in result.decode(audio=0)} == {"mono"}
 
@@ -134,6 +134,19 @@ def test_another_header_in_flv_is_heeded(suffix: str, tmp_path: Path) -> None:
     assert mono_tones(tmp_path / f"out{suffix}") == [True, True]
 
 
+@pytest.mark.slow(seconds=1)
+def test_a_header_that_flv_repeats_leaves_that_of_matroska_alone(tmp_path: Path) -> None:
+    first = clip_with_channels(tmp_path / "0.flv", "aac", "mono", video="libx264", seconds=PART)
+    again = moved(tmp_path / "1.flv", first, PART + 0.1)
+    (tmp_path / "in.flv").write_bytes(first.read_bytes() + again.read_bytes()[13:])  # without the file's header
+    rest = pass_through(tmp_path / "in.flv", tmp_path / "out.mkv")
+    assert (rest.damage, rest.converted) == (None, [])
+    with av.open(str(first)) as source, av.open(str(tmp_path / "out.mkv")) as result:
+        assert len(result.streams.audio) == 1
+        assert result.streams.audio[0].codec_context.extradata == source.streams.audio[0].codec_context.extradata
+    assert mono_tones(tmp_path / "out.mkv") == [True, True]
+
+
 def test_what_cannot_be_converted_to_the_first_form_is_lost_with_its_time(tmp_path: Path) -> None:
     source = in_main_profile(recordings(tmp_path / "in.ts", ("aac", "mono", RATE), ("mp2", "mono", RATE)))
     rest = pass_through(source, tmp_path / "out.mkv")
@@ -151,7 +164,7 @@ def test_a_job_tells_of_what_it_converted_and_of_what_it_lost(tmp_path: Path) ->
     source = recordings(tmp_path / "in.ts", ("aac", "mono", RATE), ("mp2", "mono", RATE))
     summary = Job(source, tmp_path / "out.mkv", preset=PRESET, strict=True).run()
     assert not summary.damaged
-    assert summary.video.converted[0].endswith("mp2 is converted to aac")
+    assert "converted from mp2 to aac from 0." in summary.video.converted[0]
     lossy = in_main_profile(joined(tmp_path / "lossy.ts", source))
     assert Job(lossy, tmp_path / "lossy.mkv", preset=PRESET).run().damaged
     with pytest.raises(InputError, match=r"aac becomes mp2 at 0\.\d\d s"):
