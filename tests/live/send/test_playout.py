@@ -54,7 +54,8 @@ class Rig:
         self.zero = TICKS
         self.show(0)  # there is nothing to connect with before the first picture
         if connects:
-            eventually(lambda: self.playout.report().targets[0].state == "live", 60)  # meanwhile it is repeated
+            # It counts as live only seconds later, when its muxer has written more than the header.
+            eventually(lambda: path.exists() and path.stat().st_size > 0, 60)  # meanwhile the picture is repeated
             time.sleep(0.1)
         self.before = self.playout.report()
         self.zero = round(self.before.seconds * TICKS)
