@@ -7,6 +7,8 @@ from typing import Any
 from av.audio.codeccontext import AudioCodecContext
 from av.packet import Packet
 
+from sr4k.media.reading.sound_times import SoundTimes
+
 _RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
 """Sample rates in Hz by AAC's index (ISO 14496-3, table 1.18)."""
 
@@ -81,12 +83,19 @@ class FormOfSound:
         self._doubtful: list[Packet[Any]] = []  # a few that have another form
         self._doubtful_form: SoundForm | None = None
         self._is_adrift = False  # whether the last packets had no form that counts
+        self._times = SoundTimes()
         self.unlike = 0
         if first is not None:
             self._begin(first)
 
     def told(self, packet: "Packet[Any]") -> "Iterator[tuple[Packet[Any], SoundForm | None]]":
-        """Yield packets with their forms, or nothing yet; ``None``: nothing is known of them."""
+        """Yield packets, at their right times, with their forms, or nothing yet; ``None``: nothing is known of them."""
+        for each, form in self._sorted(packet):
+            if form is not None and self.declared is not None:
+                self._times.correct(each, form.rate, self.declared.rate)
+            yield each, form
+
+    def _sorted(self, packet: "Packet[Any]") -> "Iterator[tuple[Packet[Any], SoundForm | None]]":
         if not packet.size:
             yield packet, self._now
         elif not self._is_synced:

@@ -5,8 +5,6 @@ from typing import Any
 
 from av.packet import Packet
 
-from sr4k.media.reading.sound_form import SoundForm
-
 _SAMPLES = 1024
 """Samples of a packet of AAC, at the rate that its header tells."""
 
@@ -22,17 +20,15 @@ class SoundTimes:
         self._guess: int | None = None  # libav's time of the next packet, if it has none of its own
         self._end = Fraction(0)  # the right one, in ticks
 
-    def correct(self, packet: "Packet[Any]", form: SoundForm | None, declared: SoundForm | None) -> None:
-        """Correct the time of a packet that has a form in a track of another one."""
-        is_changed = form is not None and declared is not None and form.rate and form.rate != declared.rate
-        if not is_changed or packet.pts is None or not packet.time_base or not packet.duration:
+    def correct(self, packet: "Packet[Any]", rate: int, began: int) -> None:
+        """Correct the time of a packet of a rate in a track that began with another one, in Hz; 0: it is not known."""
+        if not rate or rate == began or packet.pts is None or not packet.time_base or not packet.duration:
             self._guess = None
             return
-        assert form is not None
         is_guess = self._guess is not None and abs(packet.pts - self._guess) <= 1
         self._guess = packet.pts + packet.duration
         at = self._end if is_guess else Fraction(packet.pts)
-        lasts = Fraction(_SAMPLES, form.rate) / packet.time_base
+        lasts = Fraction(_SAMPLES, rate) / packet.time_base
         self._end = at + lasts
         packet.pts = packet.dts = round(at)
         packet.duration = round(lasts)

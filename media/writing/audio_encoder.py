@@ -15,7 +15,6 @@ from av.packet import Packet
 from sr4k.media.audio_mixer import Mixer
 from sr4k.media.channel_layouts import Speakers, places, roomiest
 from sr4k.media.reading.sound_form import UNLIKE, FormOfSound
-from sr4k.media.reading.sound_times import SoundTimes
 from sr4k.media.writing.sound_conversion import Conversion
 
 CODECS = {
@@ -103,7 +102,7 @@ class Reencoded:
         if codec in _BITS_OF_A_CHANNEL:
             self.stream.bit_rate = _BITS_OF_A_CHANNEL[codec] * AudioLayout(layout).nb_channels
         self.stream.time_base = Fraction(1, rate)
-        self._forms, self._times = FormOfSound(context, first), SoundTimes()
+        self._forms = FormOfSound(context, first)
         self._conversion = Conversion(
             context,
             self.stream.codec_context,
@@ -118,7 +117,6 @@ class Reencoded:
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
         """Convert one packet of the source; see `sr4k.media.writing.tracks.TrackWriter`."""
         for told, form in self._forms.told(packet):
-            self._times.correct(told, form, self._forms.declared)
             yield from self._sent(self._conversion.packets(told, form))
 
     def drain(self) -> Iterator["Packet[Any]"]:

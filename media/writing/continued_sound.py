@@ -11,7 +11,6 @@ from av.packet import Packet
 from sr4k.media.audio_mixer import Mixer
 from sr4k.media.channel_layouts import Speakers, spelled
 from sr4k.media.reading.sound_form import UNLIKE, FormOfSound, SoundForm, form_of_header, framed
-from sr4k.media.reading.sound_times import SoundTimes
 from sr4k.media.writing.audio_encoder import NUMBERED, opened
 from sr4k.media.writing.sound_conversion import Conversion
 from sr4k.media.writing.tracks import Copied
@@ -57,7 +56,7 @@ class Continued:
         self._container, self._tell = container, tell
         self._is_framed = not self._source.extradata
         self._keeps_changes = container in (_KEEP_FRAMES if self._is_framed else _KEEP_HEADERS)
-        self._forms, self._times = FormOfSound(self._source, first), SoundTimes()
+        self._forms = FormOfSound(self._source, first)
         self._other: SoundForm | None = None  # the current form, if packets aren't copied
         self._conversion: Conversion | None = None
         self._end = Fraction(0)  # end of the copied packets so far, in seconds
@@ -66,7 +65,6 @@ class Continued:
     def packets(self, packet: "Packet[Any]") -> Iterator["Packet[Any]"]:
         """Copy or convert a packet; see `sr4k.media.writing.tracks.TrackWriter`."""
         for told, form in self._forms.told(packet):
-            self._times.correct(told, form, self._forms.declared)
             yield from self._written(told, form)
 
     def drain(self) -> Iterator["Packet[Any]"]:

@@ -5,10 +5,10 @@ from typing import Any
 
 import av
 
-from sr4k.media.reading.sound_form import SoundForm
 from sr4k.media.reading.sound_times import SoundTimes
 
-BEGAN, LATER = SoundForm("aac", 2, 48_000, 2), SoundForm("aac", 2, 24_000, 2)
+BEGAN, LATER = 48_000, 24_000
+"""Rates in Hz."""
 GUESSED, LASTS = 1920, 3840
 """Ticks that a packet lasts at either rate."""
 
@@ -20,10 +20,10 @@ def packet(pts: int) -> "av.Packet[Any]":
     return made
 
 
-def corrected(form: SoundForm, *times: int) -> list[int | None]:
+def corrected(rate: int, *times: int) -> list[int | None]:
     clock, packets = SoundTimes(), [packet(pts) for pts in times]
     for each in packets:
-        clock.correct(each, form, BEGAN)
+        clock.correct(each, rate, BEGAN)
     return [each.pts for each in packets]
 
 
